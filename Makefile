@@ -1,0 +1,35 @@
+# Stationmaster. `make run` shows it, `make test` proves it.
+export CGO_ENABLED ?= 0
+GO      ?= go
+TOOL     = $(GO) tool -modfile=tools/go.mod
+TESTARGS ?=
+
+.PHONY: run build test check generate bench clean
+
+run: build ## install what is missing, build, start the demo on 127.0.0.1
+	@scripts/needs run
+	./bin/station demo
+
+build: ## build bin/station
+	$(GO) build -trimpath -o bin/station ./cmd/station
+
+check: ## formatting, vet, static analysis, generated files, import edges
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "gofmt: the files above are not formatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags lockdep ./...
+	GOARCH=arm64 $(GO) build ./...
+	$(TOOL) staticcheck ./...
+
+test: ## everything: unit, conformance, scripts, integration as root, browser
+	@scripts/needs test
+	CGO_ENABLED=1 $(GO) test -race -tags lockdep -timeout 20m $(TESTARGS) ./...
+
+generate: ## codecs, client, dispatch and reference from the call table
+	$(GO) generate ./...
+
+bench: build ## the figures of bench/README.md
+	@scripts/needs test
+	$(GO) run ./bench
+
+clean:
+	rm -rf bin artefacts
