@@ -38,6 +38,7 @@ const (
 	ERROR_INVALID_ADDRESS                    Errno = 487
 	ERROR_PIPE_CONNECTED                     Errno = 535
 	ERROR_PIPE_LISTENING                     Errno = 536
+	ERROR_OPERATION_ABORTED                  Errno = 995
 	ERROR_IO_PENDING                         Errno = 997
 	ERROR_NOACCESS                           Errno = 998
 	ERROR_NO_TOKEN                           Errno = 1008
@@ -160,6 +161,7 @@ var errnoName = map[Errno]string{
 	ERROR_INVALID_ADDRESS:                    "ERROR_INVALID_ADDRESS",
 	ERROR_PIPE_CONNECTED:                     "ERROR_PIPE_CONNECTED",
 	ERROR_PIPE_LISTENING:                     "ERROR_PIPE_LISTENING",
+	ERROR_OPERATION_ABORTED:                  "ERROR_OPERATION_ABORTED",
 	ERROR_IO_PENDING:                         "ERROR_IO_PENDING",
 	ERROR_NOACCESS:                           "ERROR_NOACCESS",
 	ERROR_NO_TOKEN:                           "ERROR_NO_TOKEN",
@@ -283,6 +285,7 @@ var errnoText = map[Errno]string{
 	ERROR_INVALID_ADDRESS:                    "Attempt to access invalid address.",
 	ERROR_PIPE_CONNECTED:                     "There is a process on other end of the pipe.",
 	ERROR_PIPE_LISTENING:                     "Waiting for a process to open the other end of the pipe.",
+	ERROR_OPERATION_ABORTED:                  "The I/O operation has been aborted because of either a thread exit or an application request.",
 	ERROR_IO_PENDING:                         "Overlapped I/O operation is in progress.",
 	ERROR_NOACCESS:                           "Invalid access to memory location.",
 	ERROR_NO_TOKEN:                           "An attempt was made to reference a token that does not exist.",

@@ -14,6 +14,8 @@
 // them; a pointer has a presence byte.
 package api
 
+//go:generate go run ./gen -root ../..
+
 import "reflect"
 
 // Flags say how a call is run.
