@@ -86,6 +86,7 @@ type button struct {
 type dialog struct {
 	k       int // scale
 	title   string
+	head    int // height of the dark part at the top
 	size    image.Point
 	caption image.Rectangle
 	close   image.Rectangle // the X of the caption; empty for none
