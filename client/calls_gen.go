@@ -12,11 +12,11 @@ import (
 	"stationmaster/internal/wire"
 )
 
-// Hello: Opens the conversation: versions are compared and the caller learns who the daemon takes it
+// hello: Opens the conversation: versions are compared and the caller learns who the daemon takes it
 // for.
 //
 // Rules: HND-12.
-func (c *Conn) Hello(ctx context.Context, q HelloRequest) (HelloReply, error) {
+func (c *Conn) hello(ctx context.Context, q HelloRequest) (HelloReply, error) {
 	b, err := c.call(ctx, wire.OpHello, wire.AppendHelloRequest(nil, &q), nil)
 	if err != nil {
 		return HelloReply{}, err

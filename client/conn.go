@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"stationmaster/internal/api"
+	"stationmaster/internal/layout"
 	"stationmaster/internal/wire"
 	"stationmaster/win32"
 )
@@ -24,8 +25,8 @@ const cancelGrace = time.Second
 // Conn is one connection to the daemon: one thread. It is safe for use by
 // several goroutines.
 type Conn struct {
-	path  string     // immutable
-	hello HelloReply // immutable after Dial
+	path     string     // immutable
+	identity HelloReply // immutable after Dial
 
 	nc   *net.UnixConn // immutable
 	done chan struct{} // closed when the reader has ended
@@ -37,6 +38,7 @@ type Conn struct {
 	pending map[uint32]*pending // guarded by mu: calls without an answer
 	last    uint32              // guarded by mu: id given last
 	err     error               // guarded by mu: why the connection is over
+	closed  bool                // guarded by mu: Close was called
 	taken   bool                // guarded by mu: the stream has been handed out
 }
 
@@ -71,34 +73,12 @@ func (e *DialError) Unwrap() []error {
 
 // SocketIn gives the path of the call socket of a daemon that runs with
 // --dir dir.
-func SocketIn(dir string) string { return filepath.Join(dir, "run", "public", "call") }
+func SocketIn(dir string) string { return layout.For(dir).Socket }
 
 // DefaultSocket gives the path of the call socket that Dial uses when it is
-// told none: $STATION_SOCKET, else the one in $STATION_DIR, else that of the
-// daemon of this user if there is one, else that of the machine's daemon.
-func DefaultSocket() string {
-	if p := os.Getenv("STATION_SOCKET"); p != "" {
-		return p
-	}
-	if d := os.Getenv("STATION_DIR"); d != "" {
-		return SocketIn(d)
-	}
-	const machine = "/run/stationmaster/public/call"
-	if os.Getuid() == 0 {
-		return machine
-	}
-	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if dir == "" {
-		dir = fmt.Sprintf("/run/user/%d", os.Getuid())
-	}
-	own := filepath.Join(dir, "stationmaster", "public", "call")
-	if _, err := os.Lstat(own); err != nil {
-		if _, err := os.Lstat(machine); err == nil {
-			return machine
-		}
-	}
-	return own
-}
+// told none: $STATION_SOCKET, else the one of $STATION_DIR, else the system's
+// usual place for this user.
+func DefaultSocket() string { return layout.Socket("") }
 
 // Dial connects to the daemon whose call socket is at path, DefaultSocket if
 // that is empty, and says hello. Errors: *DialError when nobody answers,
@@ -115,7 +95,7 @@ func Dial(ctx context.Context, path string) (*Conn, error) {
 	c := &Conn{path: path, nc: nc, done: make(chan struct{}), pending: map[uint32]*pending{}}
 	go c.read()
 	program, _ := os.Executable()
-	c.hello, err = c.Hello(ctx, HelloRequest{Version: api.Version, Program: filepath.Base(program)})
+	c.identity, err = c.hello(ctx, HelloRequest{Version: api.Version, Program: filepath.Base(program)})
 	if err != nil {
 		c.Close()
 		return nil, err
@@ -131,9 +111,9 @@ func (c *Conn) Redial(ctx context.Context) (*Conn, error) { return Dial(ctx, c.p
 // Path gives the path of the call socket.
 func (c *Conn) Path() string { return c.path }
 
-// Identity gives what the daemon said about the caller when the connection was
-// made.
-func (c *Conn) Identity() HelloReply { return c.hello }
+// Hello gives what the daemon said when the connection was made: its version
+// and whom it takes the caller for.
+func (c *Conn) Hello() HelloReply { return c.identity }
 
 // Done is closed when the connection is over, for whatever reason.
 func (c *Conn) Done() <-chan struct{} { return c.done }
@@ -143,6 +123,7 @@ func (c *Conn) Done() <-chan struct{} { return c.done }
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	taken := c.taken
+	c.closed = true
 	if c.err == nil {
 		c.err = net.ErrClosed
 	}
@@ -362,26 +343,4 @@ func (c *Conn) garbled(op uint16, err error) error {
 func opName(op uint16) string {
 	_, name, _, _ := wire.Describe(op)
 	return name
-}
-
-// stream is the connection after a takeover: the bytes that came with the
-// reply first, then the socket.
-type stream struct {
-	*net.UnixConn
-
-	mu   sync.Mutex
-	rest []byte // guarded by mu
-}
-
-// Read gives what was read too far before it reads the socket.
-func (s *stream) Read(p []byte) (int, error) {
-	s.mu.Lock()
-	if len(s.rest) > 0 {
-		n := copy(p, s.rest)
-		s.rest = s.rest[n:]
-		s.mu.Unlock()
-		return n, nil
-	}
-	s.mu.Unlock()
-	return s.UnixConn.Read(p)
 }

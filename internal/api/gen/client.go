@@ -61,7 +61,11 @@ func few(l []string) string {
 func writeClient(w *writer, m *model) {
 	w.header("client", "context", "net", "os", "", "stationmaster/internal/wire")
 	for _, c := range m.calls {
-		doc := c.Name + ": " + c.Doc
+		name := c.Name
+		if name == "Hello" {
+			name = "hello" // Dial says it; Conn.Hello gives the answer
+		}
+		doc := name + ": " + c.Doc
 		if c.Flags&api.Blocking != 0 {
 			doc += " It may wait; cancelling ctx ends the wait and keeps the connection."
 		}
@@ -96,7 +100,7 @@ func writeClient(w *writer, m *model) {
 		if len(res) > 0 {
 			result = "(" + strings.Join(append(res, "error"), ", ") + ")"
 		}
-		w.p("func (c *Conn) %s(%s) %s {", c.Name, args, result)
+		w.p("func (c *Conn) %s(%s) %s {", name, args, result)
 		if c.Flags&api.Files != 0 {
 			if _, ok := c.Request.FieldByName("FileCount"); ok {
 				w.p("q.FileCount = uint32(len(files))")
