@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xserver
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// newCookie makes the secret that a client of one server must show.
+func newCookie() ([]byte, error) {
+	b := make([]byte, 16)
+	if _, err := rand.Read(b); err != nil {
+		return nil, fmt.Errorf("cannot make a cookie: %w", err)
+	}
+	return b, nil
+}
+
+// familyWild matches whatever address the client connects to, so the file needs
+// no host name (which a namespace may change).
+const familyWild = 0xFFFF
+
+// xauthority gives the content of an authority file with one cookie. A record is
+//
+//	| family | address | number | name | data |
+//
+// each after its length in two bytes, big endian, the family alone without one.
+func xauthority(display int, cookie []byte) []byte {
+	b := binary.BigEndian.AppendUint16(nil, familyWild)
+	for _, field := range [][]byte{nil, []byte(strconv.Itoa(display)), []byte("MIT-MAGIC-COOKIE-1"), cookie} {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(field)))
+		b = append(b, field...)
+	}
+	return b
+}
+
+// logLimit is how much of a server's output is kept. What says why it did not
+// start comes first.
+const logLimit = 64 << 10
+
+// serverLog takes a server's output: anonymous memory that cannot grow, so a
+// program that makes its server talk fills nothing, no goroutine reads along, and
+// the server's writes go on when the daemon is gone.
+type serverLog struct {
+	mu   sync.Mutex
+	file *os.File // guarded by mu; nil when closed
+}
+
+func newServerLog() (*serverLog, error) {
+	fd, err := unix.MemfdCreate("xserver-log", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make memory for its output: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "xserver-log")
+	if err = f.Truncate(logLimit); err == nil {
+		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot make memory for its output: %w", err)
+	}
+	return &serverLog{file: f}, nil
+}
+
+// text gives the lines that say something, in one line of at most 600 bytes. The
+// server's owner may have written them, so nothing but printable text is kept.
+func (l *serverLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return ""
+	}
+	b := make([]byte, logLimit)
+	n, _ := l.file.ReadAt(b, 0)
+	var out []string
+	for line := range strings.Lines(string(b[:n])) {
+		line = strings.Map(func(r rune) rune {
+			if r < 0x20 || r >= 0x7F {
+				return -1
+			}
+			return r
+		}, line)
+		line = strings.TrimSpace(strings.ReplaceAll(line, "(EE)", ""))
+		switch {
+		case line == "", strings.HasPrefix(line, "Xvnc TigerVNC"), strings.HasPrefix(line, "Copyright"),
+			strings.HasPrefix(line, "See http"), strings.HasPrefix(line, "Underlying X server"),
+			strings.Contains(line, "mieq: warning"), strings.HasPrefix(line, "vncext:"):
+			continue
+		}
+		out = append(out, line)
+	}
+	s := strings.Join(out, " / ")
+	if len(s) > 600 {
+		s = s[:300] + " … " + s[len(s)-300:]
+	}
+	return s
+}
+
+// Close frees the memory (the server has its own hold on it).
+func (l *serverLog) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		l.file.Close()
+		l.file = nil
+	}
+}
