@@ -108,6 +108,12 @@ func Dial(ctx context.Context, path string) (*Conn, error) {
 // has the desktop that c had. c itself is left as it is.
 func (c *Conn) Redial(ctx context.Context) (*Conn, error) { return Dial(ctx, c.path) }
 
+// RedialWithin is Redial that tries again, with growing pauses, until a daemon
+// answers or grace is over.
+func (c *Conn) RedialWithin(ctx context.Context, grace time.Duration) (*Conn, error) {
+	return redial(ctx, c.path, grace)
+}
+
 // Path gives the path of the call socket.
 func (c *Conn) Path() string { return c.path }
 
