@@ -31,6 +31,7 @@ type Frame struct {
 	img     *image.RGBA         // guarded by mu; replaced whole by Resize
 	version uint64              // guarded by mu; one more with each Update that changed something
 	watches map[*Watch]struct{} // guarded by mu
+	cursor  *Cursor             // guarded by mu; nil: the viewer's usual arrow
 	hook    func(watched bool)  // guarded by mu
 	told    bool                // guarded by mu; what hook was last told
 	telling bool                // guarded by mu; one goroutine is calling hook
@@ -203,6 +204,30 @@ func (p *Paint) Resize(w, h int) {
 	for wt := range p.f.watches {
 		wt.resetLocked(w, h)
 		wt.resized = true
+	}
+}
+
+// Cursor is a shape of the pointer. It is immutable once handed over.
+type Cursor struct {
+	// Image has straight alpha: a pixel with alpha of at least 128 is drawn. An
+	// empty one hides the pointer. At most MaxCursor pixels a side.
+	Image *image.RGBA
+	Hot   image.Point // the pixel that points
+}
+
+// MaxCursor is the largest side of a cursor in pixels.
+const MaxCursor = 128
+
+// SetCursor sets the shape of the pointer over this frame; nil is the usual
+// arrow. One larger than MaxCursor is ignored.
+func (p *Paint) SetCursor(c *Cursor) {
+	if c != nil && (c.Image == nil || c.Image.Rect.Dx() > MaxCursor || c.Image.Rect.Dy() > MaxCursor) {
+		return
+	}
+	p.f.cursor = c
+	p.changed = true
+	for w := range p.f.watches {
+		w.recursor = true
 	}
 }
 

@@ -320,3 +320,49 @@ func BenchmarkDamage(b *testing.B) {
 		w.Take(func(*image.RGBA, surface.Damage) {})
 	}
 }
+
+func TestCursor(t *testing.T) {
+	f := surface.NewFrame(64, 64)
+	w := f.Watch()
+	defer w.Close()
+	take := func() (d surface.Damage) {
+		w.Take(func(_ *image.RGBA, got surface.Damage) { d = got })
+		return d
+	}
+	if d := take(); !d.NewCursor || d.Cursor != nil {
+		t.Errorf("at the start: %+v", d)
+	}
+	c := &surface.Cursor{Image: image.NewRGBA(image.Rect(0, 0, 5, 5))}
+	f.Update(func(p *surface.Paint) { p.SetCursor(c) })
+	<-w.Ready()
+	if d := take(); !d.NewCursor || d.Cursor != c || len(d.Rects) != 0 {
+		t.Errorf("after SetCursor: %+v", d)
+	}
+	f.Update(func(p *surface.Paint) {
+		p.SetCursor(&surface.Cursor{Image: image.NewRGBA(image.Rect(0, 0, surface.MaxCursor+1, 5))})
+	})
+	if d := take(); d.NewCursor {
+		t.Error("a cursor beyond the bound is taken")
+	}
+}
+
+func TestWatchDamage(t *testing.T) {
+	f := surface.NewFrame(64, 64)
+	a, b := f.Watch(), f.Watch()
+	defer a.Close()
+	defer b.Close()
+	for _, w := range []*surface.Watch{a, b} {
+		<-w.Ready()
+		w.Take(func(*image.RGBA, surface.Damage) {})
+	}
+	a.Damage(image.Rect(60, 60, 99, 99))
+	<-a.Ready()
+	a.Take(func(_ *image.RGBA, d surface.Damage) {
+		if len(d.Rects) != 1 || d.Rects[0] != image.Rect(60, 60, 64, 64) {
+			t.Errorf("damage %v", d.Rects)
+		}
+	})
+	b.Take(func(*image.RGBA, surface.Damage) { t.Error("another viewer was damaged") })
+	a.Damage(image.Rect(70, 70, 99, 99))
+	a.Take(func(*image.RGBA, surface.Damage) { t.Error("damage outside the frame") })
+}

@@ -28,6 +28,9 @@ type Damage struct {
 	Rects   []image.Rectangle // may overlap; never outside the frame
 	Resized bool              // the size changed, or this is the first time
 	More    bool              // TakeSome left damage behind
+
+	NewCursor bool    // Cursor is another one than before, or this is the first time
+	Cursor    *Cursor // as Paint.SetCursor set it
 	// Version counts the frame's changes. Two viewers that take the same
 	// rectangles at the same version of the same frame see the same pixels.
 	Version uint64
@@ -56,16 +59,17 @@ type Watch struct {
 
 	// All below is guarded by f.mu: held for writing, or for reading by the one
 	// goroutine inside TakeSome.
-	closed  bool
-	w, h    int // pixels
-	cw, ch  int // cells
-	cells   []box
-	rows    []bool // row of cells that has damage
-	dirty   int    // number of such rows
-	next    int    // row where the next TakeSome begins
-	copies  []Copy
-	resized bool
-	moved   []image.Rectangle // scratch of copyLocked
+	closed   bool
+	w, h     int // pixels
+	cw, ch   int // cells
+	cells    []box
+	rows     []bool // row of cells that has damage
+	dirty    int    // number of such rows
+	next     int    // row where the next TakeSome begins
+	copies   []Copy
+	resized  bool
+	recursor bool
+	moved    []image.Rectangle // scratch of copyLocked
 }
 
 // Watch begins to watch the frame. At first all of it is damaged and Resized is
@@ -74,7 +78,7 @@ func (f *Frame) Watch() *Watch {
 	w := &Watch{f: f, ready: make(chan struct{}, 1)}
 	f.mu.Lock()
 	w.resetLocked(f.img.Rect.Dx(), f.img.Rect.Dy())
-	w.resized = true
+	w.resized, w.recursor = true, true
 	f.watches[w] = struct{}{}
 	f.mu.Unlock()
 	w.signal()
@@ -89,6 +93,16 @@ func (w *Watch) Close() {
 	w.closed = true
 	w.f.mu.Unlock()
 	w.f.tellWatched()
+}
+
+// Damage damages r for this viewer alone: it is to be sent although the frame did
+// not change there.
+func (w *Watch) Damage(r image.Rectangle) {
+	w.f.mu.Lock()
+	defer w.f.mu.Unlock()
+	if w.addLocked(r.Intersect(image.Rect(0, 0, w.w, w.h))); !w.closed && !w.emptyLocked() {
+		w.signal()
+	}
 }
 
 // Ready gives a channel that receives when there is something to take. A receive
@@ -122,7 +136,8 @@ func (w *Watch) TakeSome(o TakeOptions, fn func(img *image.RGBA, d Damage)) {
 		o.Slack = DefaultSlack
 	}
 	d := Damage{Resized: w.resized, Version: w.f.version}
-	w.resized = false
+	d.NewCursor, d.Cursor = w.recursor, w.f.cursor
+	w.resized, w.recursor = false, false
 	if o.NoCopies {
 		// Without the copies the viewer's picture differs from the frame
 		// inside the boxes and the targets, and nowhere else.
@@ -148,7 +163,7 @@ func (w *Watch) signal() {
 }
 
 func (w *Watch) emptyLocked() bool {
-	return w.dirty == 0 && len(w.copies) == 0 && !w.resized
+	return w.dirty == 0 && len(w.copies) == 0 && !w.resized && !w.recursor
 }
 
 // resetLocked sets the size and damages everything.
