@@ -75,7 +75,7 @@ func open(t *Token, d *Descriptor, desired win32.AccessMask, m *Mapping) Decisio
 	if t.spec.Type == TokenImpersonation && t.spec.Level < SecurityImpersonation {
 		return Decision{Err: errLevel, ACE: -1, Rule: "SE-27", Remaining: desired}
 	}
-	return decide(t, d, SID{}, m.Map(desired), m)
+	return decide(t, d, subjectOf{}, m.Map(desired), m)
 }
 
 // AccessCheckStatus is the answer of the function AccessCheck.
@@ -100,11 +100,14 @@ func AccessCheck(t *Token, d *Descriptor, self SID, desired win32.AccessMask, m 
 	if desired == 0 { // SE-50c
 		return AccessCheckStatus{}, nil
 	}
-	dec := decide(t, d, self, desired, m)
+	return statusOf(decide(t, d, subjectOf{self: self}, desired, m)), nil
+}
+
+func statusOf(dec Decision) AccessCheckStatus {
 	if dec.Err != nil {
-		return AccessCheckStatus{Err: win32.Code(dec.Err)}, nil
+		return AccessCheckStatus{Err: win32.Code(dec.Err)}
 	}
-	return AccessCheckStatus{Granted: dec.Granted, Allowed: true, Used: dec.Used}, nil
+	return AccessCheckStatus{Granted: dec.Granted, Allowed: true, Used: dec.Used}
 }
 
 // accessCheckReady holds the preconditions of SE-44 that are not about
@@ -131,8 +134,14 @@ func accessCheckReady(t *Token, d *Descriptor, desired win32.AccessMask) error {
 // ownerImplied are the rights an owner has without an ACE (SE-49).
 const ownerImplied = win32.READ_CONTROL | win32.WRITE_DAC
 
+// subjectOf says what a check is about besides token and descriptor.
+type subjectOf struct {
+	self  SID    // stands in for PRINCIPAL SELF; zero matches nobody
+	types []GUID // a property and what holds it, in a check with an object tree
+}
+
 // decide is the check itself, on a desired mask without generic bits.
-func decide(t *Token, d *Descriptor, self SID, desired win32.AccessMask, m *Mapping) Decision {
+func decide(t *Token, d *Descriptor, on subjectOf, desired win32.AccessMask, m *Mapping) Decision {
 	dec := Decision{ACE: -1}
 	maximum := desired&win32.MAXIMUM_ALLOWED != 0
 	want := desired &^ win32.MAXIMUM_ALLOWED
@@ -175,11 +184,11 @@ func decide(t *Token, d *Descriptor, self SID, desired win32.AccessMask, m *Mapp
 		return checkGranted(dec, maximum, desired)
 	}
 
-	first := walker{d: d, self: self, m: m, enabled: t.enabled, denyOnly: t.denyOnly}
+	first := walker{d: d, on: on, m: m, enabled: t.enabled, denyOnly: t.denyOnly}
 	if !maximum {
 		dec.ACE, dec.Rule, dec.Remaining, dec.Owner = first.specific(remaining)
 		if dec.Remaining == 0 && t.spec.IsRestricted {
-			second := walker{d: d, self: self, m: m, enabled: t.restricting}
+			second := walker{d: d, on: on, m: m, enabled: t.restricting}
 			if ace, _, left, _ := second.specific(remaining & secondPass(t, m)); left != 0 {
 				dec.ACE, dec.Rule, dec.Remaining, dec.Second = ace, "SE-50d", left, true
 			}
@@ -195,7 +204,7 @@ func decide(t *Token, d *Descriptor, self SID, desired win32.AccessMask, m *Mapp
 	allowed, bad := first.maximum()
 	dec.Rule = "SE-50a"
 	if t.spec.IsRestricted && bad < 0 {
-		second := walker{d: d, self: self, m: m, enabled: t.restricting}
+		second := walker{d: d, on: on, m: m, enabled: t.restricting}
 		var more win32.AccessMask
 		if more, bad = second.maximum(); bad < 0 {
 			dec.Second = allowed&^(more|^secondPass(t, m)) != 0
@@ -266,7 +275,7 @@ func mandatoryMask(t *Token, d *Descriptor, m *Mapping) win32.AccessMask {
 // walker is one pass over a DACL with one set of SIDs (SE-50).
 type walker struct {
 	d        *Descriptor
-	self     SID
+	on       subjectOf
 	m        *Mapping
 	enabled  []SID
 	denyOnly []SID
@@ -287,7 +296,7 @@ func (w *walker) implied() win32.AccessMask {
 func (w *walker) subject(sid SID) SID {
 	switch sid {
 	case PrincipalSelf:
-		return w.self
+		return w.on.self
 	case OwnerRights:
 		return w.d.owner
 	}
@@ -305,7 +314,7 @@ func (w *walker) denies(sid SID) bool {
 	return !sid.IsZero() && (slices.Contains(w.enabled, sid) || slices.Contains(w.denyOnly, sid))
 }
 
-// effect says what an ACE does in a check without an object tree.
+// effect says what an ACE does in a check.
 type effect int
 
 const (
@@ -315,21 +324,27 @@ const (
 	effectFail // a deny that this package cannot evaluate (SE-37)
 )
 
-func effectOf(a *ACE) effect {
+func (w *walker) effect(a *ACE) effect {
 	if a.Flags&InheritOnly != 0 {
 		return effectNone
 	}
 	switch a.Type {
 	case AllowACE:
 		return effectAllow
-	case DenyACE, DenyObjectACE:
+	case DenyACE:
 		return effectDeny
 	case AllowObjectACE:
-		// For one property only, and no properties were asked about.
-		if a.hasObjectType() {
+		// For one property only: ignored when no properties were asked about.
+		if a.hasObjectType() && !slices.Contains(w.on.types, a.ObjectType) {
 			return effectNone
 		}
 		return effectAllow
+	case DenyObjectACE:
+		// For one property only: denies all when no properties were asked about.
+		if a.hasObjectType() && len(w.on.types) > 0 && !slices.Contains(w.on.types, a.ObjectType) {
+			return effectNone
+		}
+		return effectDeny
 	case DenyCallbackACE, DenyCallbackObjectACE:
 		return effectFail
 	}
@@ -352,7 +367,7 @@ func (w *walker) specific(remaining win32.AccessMask) (ace int, rule string, lef
 	aces := w.d.dacl.ACEs
 	for i := range aces {
 		a := &aces[i]
-		switch effectOf(a) {
+		switch w.effect(a) {
 		case effectAllow:
 			if m := w.m.Map(a.Mask); remaining&m != 0 && w.allows(a.SID) {
 				if remaining &^= m; remaining == 0 {
@@ -382,7 +397,7 @@ func (w *walker) maximum() (allowed win32.AccessMask, bad int) {
 	aces := w.d.dacl.ACEs
 	for i := range aces {
 		a := &aces[i]
-		switch effectOf(a) {
+		switch w.effect(a) {
 		case effectAllow:
 			if m := w.m.Map(a.Mask) &^ (denied | allowed); m != 0 && w.allows(a.SID) {
 				allowed |= m
