@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newCookie makes the secret that a client of one server must show.
-func newCookie() ([]byte, error) {
-	b := make([]byte, 16)
+// random gives n bytes nobody can guess: a cookie, a file name.
+func random(n int) ([]byte, error) {
+	b := make([]byte, n)
 	if _, err := rand.Read(b); err != nil {
-		return nil, fmt.Errorf("cannot make a cookie: %w", err)
+		return nil, fmt.Errorf("cannot make a secret: %w", err)
 	}
 	return b, nil
 }

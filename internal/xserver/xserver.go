@@ -10,12 +10,11 @@
 package xserver
 
 import (
-	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -162,14 +161,22 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 		c.Close()
 		return nil, errTaken
 	}
-	cookie, err := newCookie()
+	cookie, err := random(16)
+	if err != nil {
+		return nil, err
+	}
+	unique, err := random(4)
 	if err != nil {
 		return nil, err
 	}
 	number := strconv.Itoa(display)
-	st := state{Version: 1, Display: display, Tag: "xvnc:" + number}
-	st.RFB = path.Join(o.Session.RuntimeDir(), "station-x"+number+".rfb")
-	if st.Auth, err = o.Session.WriteFile("station-x"+number+".auth", xauthority(display, cookie), 0o600, o.UID, o.GID); err != nil {
+	// Each attempt has file names of its own: two servers that start at once may
+	// try the same number, and the one that loses must not take the other's
+	// cookie away.
+	name := "station-x" + number + "-" + hex.EncodeToString(unique)
+	st := state{Version: 1, Display: display, Tag: "xvnc:" + number + ":" + hex.EncodeToString(unique)}
+	st.RFB = path.Join(o.Session.RuntimeDir(), name+".rfb")
+	if st.Auth, err = o.Session.WriteFile(name+".auth", xauthority(display, cookie), 0o600, o.UID, o.GID); err != nil {
 		return nil, fmt.Errorf("cannot write its cookie: %w", err)
 	}
 	defer func() {
@@ -187,12 +194,6 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 			log.Close()
 		}
 	}()
-	ready, readyW, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a pipe: %w", err)
-	}
-	defer ready.Close()
-	o.Session.Remove(st.RFB) // left by a server that was killed
 	process, err := o.Session.Spawn(ctx, station.ProcessSpec{
 		Path: program,
 		Args: []string{"Xvnc", ":" + number,
@@ -204,22 +205,20 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 			"-SecurityTypes", "None", "-AlwaysShared",
 			"-desktop", o.Name,
 			"-FrameRate", "500", "-dpi", "96", "-noreset",
-			"-displayfd", "3",
 		},
 		Env:    []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/"},
 		UID:    o.UID,
 		GID:    o.GID,
 		Groups: o.Groups,
-		Files:  []*os.File{nil, log.file, log.file, readyW},
+		Files:  []*os.File{nil, log.file, log.file},
 		Tag:    st.Tag,
 	})
-	readyW.Close()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{session: o.Session, process: process, state: st, log: log, logger: o.Logger, closed: make(chan struct{})}
 	s.state.PID, s.state.Start = process.PID(), process.StartTime()
-	if err := s.await(ctx, ready); err != nil {
+	if err := s.await(ctx); err != nil {
 		text := log.text()
 		s.log = nil // closed by our caller's defer
 		s.Close()
@@ -234,55 +233,30 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 	return s, nil
 }
 
-// await returns when the server has told its display number, which it does when
-// both of its sockets take connections, and proves it by connecting to both.
-func (s *Server) await(ctx context.Context, ready *os.File) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		ready.SetReadDeadline(deadline)
-	}
-	stop := context.AfterFunc(ctx, func() { ready.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	// One short line; a reader of more would wait for the end of the pipe.
-	line, err := io.ReadAll(io.LimitReader(&lineReader{r: ready}, 16))
-	if err != nil {
-		if ctx.Err() != nil {
-			return fmt.Errorf("Xvnc did not get ready: %w", context.Cause(ctx))
-		}
-		return fmt.Errorf("Xvnc did not get ready: %w", err)
-	}
-	if got := strings.TrimSpace(string(line)); got != strconv.Itoa(s.state.Display) {
-		select {
-		case <-s.process.Done():
-			return fmt.Errorf("Xvnc ended with code %d", s.process.ExitStatus().Code)
-		case <-ctx.Done():
-			return fmt.Errorf("Xvnc did not get ready: %w", context.Cause(ctx))
-		case <-time.After(time.Second):
-			return fmt.Errorf("Xvnc answered %q instead of its display number", got)
-		}
-	}
+// await returns when the server takes connections, proved by connecting to both of
+// its sockets. It asks again and again, in growing steps, until ctx ends: the
+// server can tell by itself (-displayfd), but then it takes no lock on its
+// display number, and the next server takes its socket away.
+func (s *Server) await(ctx context.Context) error {
+	step := 2 * time.Millisecond
 	for _, p := range []string{s.state.RFB, xSocket(s.state.Display)} {
-		c, err := s.session.Dial(ctx, p)
-		if err != nil {
-			return fmt.Errorf("cannot connect to %s: %w", p, err)
+		for {
+			c, err := s.session.Dial(ctx, p)
+			if err == nil {
+				c.Close()
+				break
+			}
+			select {
+			case <-s.process.Done():
+				return fmt.Errorf("Xvnc ended with code %d", s.process.ExitStatus().Code)
+			case <-ctx.Done():
+				return fmt.Errorf("Xvnc did not get ready (%s): %w", p, err)
+			case <-time.After(step):
+				step = min(step*3/2, 50*time.Millisecond)
+			}
 		}
-		c.Close()
 	}
 	return nil
-}
-
-// lineReader ends after the first line feed.
-type lineReader struct {
-	r    io.Reader
-	done bool
-}
-
-func (l *lineReader) Read(p []byte) (int, error) {
-	if l.done {
-		return 0, io.EOF
-	}
-	n, err := l.r.Read(p)
-	l.done = bytes.IndexByte(p[:n], '\n') >= 0
-	return n, err
 }
 
 func xSocket(display int) string {
