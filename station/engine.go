@@ -1,171 +1,295 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build skeleton
-
 package station
 
 import (
-	"os"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"stationmaster/internal/lockrank"
+	"stationmaster/internal/object"
 	"stationmaster/security"
 	"stationmaster/win32"
 )
 
-// Mode is the session model an engine runs in, fixed when it is made (SES-1).
-type Mode uint8
+// errClosed is given by calls on an engine that has been closed or detached.
+var errClosed = errors.New("the engine is closed")
 
 const (
-	// Isolated is the model of Windows Vista and later: services alone in session 0.
-	Isolated Mode = iota
-	// Shared is the model of Windows XP and Server 2003: the first user shares session 0 with the services.
-	Shared
+	// firstThreadID is where thread numbers begin: above every Linux pid
+	// (2^22), so that a thread ID is never taken for a process.
+	firstThreadID = 0x40000000
+	// firstDeadPID numbers processes that ended before they were started
+	// (PC-17) and so never had a pid.
+	firstDeadPID = 0x60000000
 )
 
-// String gives the word of the settings: isolated or shared.
-func (m Mode) String() string {
-	if m == Shared {
-		return "shared"
+// Engine is one machine's worth of sessions. Its methods are the session
+// manager's: they check nothing. What a program may do goes through Thread.
+type Engine struct {
+	mode     Mode
+	host     Host
+	surfaces Surfaces
+	machine  security.SID
+	now      func() time.Time
+	identity func(*security.Token) (Identity, error) // may be nil
+	socket   string
+	settings Settings
+	heap     heapProfile
+	root     *object.Directory // \
+	sessDir  *object.Directory // \Sessions
+	// All of the above is immutable.
+
+	luid    atomic.Uint64 // next LUID
+	tid     atomic.Uint32 // last thread ID
+	deadPID atomic.Uint32 // last ID of a process that never ran
+
+	mu          lockrank.Mutex
+	sessions    map[uint32]*Session // guarded by mu
+	nextSession uint32              // guarded by mu
+	processes   map[int]*Process    // guarded by mu: those that live
+	ended       []*Process          // guarded by mu: the last ones that ended, oldest first
+	threads     map[uint32]*Thread  // guarded by mu
+	closed      bool                // guarded by mu
+
+	events    ring[Event]
+	observers observers
+	audit     auditLog
+
+	stop     chan struct{} // closed by Close and Detach
+	stopOnce sync.Once
+	work     sync.WaitGroup // goroutines besides the observers'
+	watch    sync.WaitGroup // the observers' goroutine
+}
+
+// New makes an engine with session 0 and nothing else. The caller ends it with
+// Close or Detach.
+func New(o Options) (*Engine, error) {
+	if o.Host == nil || o.Surfaces == nil {
+		return nil, errors.New("cannot make an engine without a host and surfaces")
 	}
-	return "isolated"
+	heap, err := parseHeap(o.Settings.DesktopHeap, o.Settings.SessionTotalKB)
+	if err != nil {
+		return nil, err
+	}
+	set := o.Settings
+	set.MaxStations = cmp.Or(set.MaxStations, 1024)
+	set.MaxHandles = cmp.Or(set.MaxHandles, 65536)
+	set.MaxSessions = cmp.Or(set.MaxSessions, 64)
+	set.EventRing = cmp.Or(set.EventRing, 4096)
+	set.AuditRing = cmp.Or(set.AuditRing, 4096)
+	set.AuditRate = cmp.Or(set.AuditRate, 50)
+
+	e := &Engine{
+		mode: o.Mode, host: o.Host, surfaces: o.Surfaces, machine: o.Machine,
+		now: o.Clock, identity: o.Identity, socket: o.CallSocket, settings: set, heap: heap,
+		sessions:  make(map[uint32]*Session),
+		processes: make(map[int]*Process),
+		threads:   make(map[uint32]*Thread),
+		stop:      make(chan struct{}),
+	}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	e.mu.Init(lockrank.Engine, 0)
+	e.events.init(set.EventRing)
+	e.audit.init(set.AuditRing, set.AuditRate)
+	e.observers.wake = make(chan struct{}, 1)
+	e.luid.Store(uint64(cmp.Or(o.FirstLUID, security.FirstFreeLUID)))
+	e.tid.Store(firstThreadID)
+	e.deadPID.Store(firstDeadPID)
+	for _, st := range o.Restore {
+		e.nextSession = max(e.nextSession, st.NextSession, st.ID+1)
+		e.luid.Store(max(e.luid.Load(), uint64(st.NextLUID)))
+		e.deadPID.Store(max(e.deadPID.Load(), st.DeadPID))
+	}
+	e.makeRoot()
+	if o.Observer != nil {
+		e.Subscribe(o.Observer)
+	}
+	e.watch.Go(func() { e.observers.run(e.stop) })
+
+	zero := e.newSession(0, SessionOptions{})
+	e.mu.Lock()
+	e.nextSession = max(e.nextSession, 1)
+	e.addSessionLocked(zero)
+	e.mu.Unlock()
+	return e, nil
 }
 
-// Options say how an engine is to run. The zero value of each field is usable
-// except Host and Surfaces, for which NewMemoryHost and NewMemorySurfaces do.
-type Options struct {
-	Mode     Mode
-	Host     Host
-	Surfaces Surfaces
-	Machine  security.SID // S-1-5-21-a-b-c of this machine, for SDDL aliases and account SIDs
-	Clock    func() time.Time
-	Settings Settings
-
-	// Identity gives the Linux identity a token's programs run with. Without it
-	// they run with the identity of their session's SessionSpec.
-	Identity func(*security.Token) (Identity, error)
-
-	// CallSocket is the path of the call socket as programs inside a session
-	// see it; it becomes STATION_SOCKET in their environment.
-	CallSocket string
-
-	// Observer gets every event, in order, on one goroutine, with no lock held.
-	Observer func(Event)
-
-	// FirstLUID is the first LUID to be given to a logon session; 0 means
-	// security.FirstFreeLUID.
-	FirstLUID security.LUID
-
-	// Restore holds what SessionState gave in an earlier run. New only takes
-	// the counters from it, so that no ID is used twice; each session itself
-	// comes back through RestoreSession.
-	Restore []SessionState
+// makeRoot makes the directories that exist before any session (OBJ-2).
+func (e *Engine) makeRoot() {
+	sd := directoryDescriptor()
+	dir := func(parent *object.Directory, name string, fold bool) *object.Directory {
+		d := object.NewDirectory(name, fold, sd)
+		if parent != nil {
+			parent.Add(d)
+		}
+		return d
+	}
+	e.root = dir(nil, "", false)
+	dir(e.root, "BaseNamedObjects", false)
+	e.sessDir = dir(e.root, "Sessions", false)
+	dir(e.sessDir, "BNOLINKS", false)
+	device := dir(e.root, "Device", false)
+	dir(device, "NamedPipe", true)
+	dir(e.root, "RPC Control", false)
 }
 
-// Settings are the engine's limits and switches. Zero values mean the default.
-type Settings struct {
-	DesktopHeap           string // profile of DT-23: x64 (default), xp, vista32, safe, or "a,b,c" in KB
-	SessionTotalKB        uint32 // sum of a session's desktop heaps; 0: the profile's
-	NoInteractiveServices bool   // WS-52: ignore SERVICE_INTERACTIVE_PROCESS
-	MaxStations           int    // window stations per session, 1024 (WS-18)
-	MaxHandles            int    // handles per process, 65536 (HND-10)
-	MaxSessions           int    // concurrent sessions besides session 0, 64 (SES-28)
-	EventRing             int    // events kept for readers, 4096
-	AuditRing             int    // refusals kept for readers, 4096
-	AuditRate             int    // refusals recorded per second and process, 50; the rest is counted
+// Close ends every session, highest number first and session 0 last (SES-27),
+// and stops the engine.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	var errs []error
+	for _, s := range slices.Backward(e.Sessions()) {
+		if err := e.endSession(ctx, s); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	e.halt()
+	return errors.Join(errs...)
 }
 
-// Identity is a Linux identity.
-type Identity struct {
-	UID, GID uint32
-	Groups   []uint32
+// Detach stops the engine and keeps every session running: processes, their
+// holders and the surfaces' X servers go on, for a later engine to adopt.
+func (e *Engine) Detach() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.halt()
 }
 
-// Event is something that happened, as observers and `station events` see it.
-type Event struct {
-	Seq     uint64            `json:"seq"` // ascending from 1
-	Time    time.Time         `json:"time"`
-	Kind    string            `json:"kind"` // one of the Event constants
-	Session uint32            `json:"session"`
-	Fields  map[string]string `json:"fields,omitempty"` // never changed after publishing
+func (e *Engine) halt() {
+	e.stopOnce.Do(func() { close(e.stop) })
+	e.work.Wait()
+	e.watch.Wait()
 }
 
-// Kinds of events.
-const (
-	EventSessionCreate    = "session-create"
-	EventSessionLogon     = "session-logon"              // user, sid, logon
-	EventSessionLogoff    = "session-logoff"             // user, sid, logon
-	EventSessionLock      = "session-lock"               //
-	EventSessionUnlock    = "session-unlock"             //
-	EventSessionState     = "session-state"              // from, to
-	EventSessionTerminal  = "session-terminal"           // from, to
-	EventSessionHost      = "session-host"               // the session's holder runs (state=started) or is gone (state=gone)
-	EventSessionTerminate = "session-terminate"          //
-	EventStationCreate    = "station-create"             // station
-	EventStationClose     = "station-close"              // station
-	EventDesktopCreate    = "desktop-create"             // station, desktop
-	EventDesktopClose     = "desktop-close"              // station, desktop
-	EventDesktopSwitch    = "desktop-switch"             // from, to: names in WinSta0
-	EventSurface          = "desktop-surface"            // station, desktop, kind: the desktop's surface was made, or closed (kind empty)
-	EventProcessStart     = "process-start"              // pid, program, desktop, user
-	EventProcessConnect   = "process-connect"            // pid, station, desktop
-	EventProcessExit      = "process-exit"               // pid, code
-	EventConnectFailed    = "connect-failed"             // pid, object, step, reason (PC-18)
-	EventDescriptorChange = "descriptor-change"          // object
-	EventHeapExhausted    = "desktop-heap-exhausted"     // number 243 (DT-27)
-	EventHeapCreateFailed = "desktop-heap-create-failed" // number 244 (DT-26)
-)
+// Mode gives the session model.
+func (e *Engine) Mode() Mode { return e.mode }
 
-// AuditRecord is one refusal: who wanted what, and what decided.
-type AuditRecord struct {
-	Seq     uint64           `json:"seq"` // ascending from 1
-	Time    time.Time        `json:"time"`
-	Session uint32           `json:"session"`
-	PID     int              `json:"pid"`
-	User    string           `json:"user"` // SID of the effective token
-	Op      string           `json:"op"`
-	Object  string           `json:"object"`
-	Desired win32.AccessMask `json:"desired"`
-	Missing win32.AccessMask `json:"missing"` // rights nothing granted
-	Code    win32.Errno      `json:"code"`
-	Rule    string           `json:"rule"`
-	ACE     int              `json:"ace"`  // index of the ACE that decided, -1 for none
-	Why     string           `json:"why"`  // one sentence
-	Lost    uint64           `json:"lost"` // refusals of this process left out before this one
+// Machine gives the SID of this machine's account domain.
+func (e *Engine) Machine() security.SID { return e.machine }
+
+// Settings gives the engine's limits with the defaults filled in.
+func (e *Engine) Settings() Settings { return e.settings }
+
+// Root gives the root of the object tree, for listings.
+func (e *Engine) Root() *object.Directory { return e.root }
+
+// AllocateLUID gives a LUID that no logon session has had.
+func (e *Engine) AllocateLUID() security.LUID { return security.LUID(e.luid.Add(1) - 1) }
+
+// Session gives a session by its ID.
+func (e *Engine) Session(id uint32) (*Session, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, ok := e.sessions[id]
+	return s, ok
 }
 
-// SecurityAttributes is what a creating call says about the new object. A nil
-// pointer means a handle that is not inherited and a default descriptor.
-type SecurityAttributes struct {
-	Descriptor *security.Descriptor // nil: default
-	Inherit    bool
+// Sessions gives the sessions by ascending ID.
+func (e *Engine) Sessions() []*Session {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.SortedFunc(maps.Values(e.sessions), func(a, b *Session) int { return cmp.Compare(a.id, b.id) })
 }
 
-// DesktopOptions say what CreateDesktop is to make.
-type DesktopOptions struct {
-	Name       string
-	Flags      uint32 // 0 or DF_ALLOWOTHERACCOUNTHOOK
-	Access     win32.AccessMask
-	HeapKB     uint32 // 0: the default of DT-22
-	Inherit    bool
-	Descriptor *security.Descriptor // nil: inherited from the station (DT-8)
-	Surface    string               // SurfaceBuiltin, SurfaceX11 or ""
-	Width      int                  // pixels; 0 for the default
-	Height     int
+// Process gives a living process by its ID.
+func (e *Engine) Process(pid int) (*Process, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p, ok := e.processes[pid]
+	return p, ok
 }
 
-// ProcessOptions say which program to start and how.
-type ProcessOptions struct {
-	Token   win32.Handle // CreateProcess only; 0: the caller's own
-	Path    string       // absolute, or a bare name looked up in PATH; empty: Args[0]
-	Args    []string     // argv with argv[0]; empty: Path
-	Env     []string     // KEY=value; the engine adds the desktop's and STATION_*
-	Dir     string
-	Desktop *string // STARTUPINFO.lpDesktop: nil is NULL, "", `D` or `S\D`
-	// InheritHandles gives the child copies of the inheritable handles.
-	InheritHandles bool
-	Files          []*os.File // descriptors 0, 1, 2, …; the caller keeps its copies
-	Tag            string     // kept with the process, also over a restart of the daemon
-	// Connect connects the process to its station at once, as the service
-	// manager does (PC-3). StartProcess only.
-	Connect bool
+// Processes gives the living processes by session, then ID.
+func (e *Engine) Processes() []*Process {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.SortedFunc(maps.Values(e.processes), func(a, b *Process) int {
+		return cmp.Or(cmp.Compare(a.session.id, b.session.id), cmp.Compare(a.pid, b.pid))
+	})
 }
+
+// thread gives a living thread by its ID.
+func (e *Engine) thread(id uint32) *Thread {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.threads[id]
+}
+
+// processEver gives a living process, or one that ended a short while ago.
+func (e *Engine) processEver(pid int) *Process {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.processes[pid]; p != nil {
+		return p
+	}
+	for _, p := range slices.Backward(e.ended) {
+		if p.pid == pid {
+			return p
+		}
+	}
+	return nil
+}
+
+// CreateSession makes a session with its WinSta0 and the desktops of it, the
+// Winlogon desktop active (LGN-11). It has no processes until StartHost.
+func (e *Engine) CreateSession(ctx context.Context, o SessionOptions) (*Session, error) {
+	const op = "CreateSession"
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, &win32.Error{Op: op, Code: win32.ERROR_SHUTDOWN_IN_PROGRESS, Rule: "SES-27"}
+	}
+	if len(e.sessions) > e.settings.MaxSessions {
+		return nil, &win32.Error{Op: op, Object: fmt.Sprintf("%d sessions", len(e.sessions)-1), Code: win32.ERROR_CTX_WINSTATION_BUSY, Rule: "SES-28"}
+	}
+	id := e.nextSession
+	e.nextSession++
+	s := e.newSession(id, o)
+	e.addSessionLocked(s)
+	return s, nil
+}
+
+func (e *Engine) addSessionLocked(s *Session) {
+	e.mu.AssertHeld()
+	e.sessions[s.id] = s
+	if s.id == 0 {
+		e.root.Add(s.windows)
+	} else {
+		e.sessDir.Add(s.dir)
+	}
+	e.publish(EventSessionCreate, s.id, "terminal", s.terminal.Load().(string))
+}
+
+// removeSession takes an ended session out of the table and the tree.
+func (e *Engine) removeSession(s *Session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.sessions[s.id] != s {
+		return
+	}
+	delete(e.sessions, s.id)
+	if s.id == 0 {
+		e.root.Remove(s.windows)
+	} else {
+		e.sessDir.Remove(s.dir)
+	}
+}
+
+// goWork runs f on a goroutine the engine waits for when it stops.
+func (e *Engine) goWork(f func()) { e.work.Go(f) }
+
+func pidText(pid int) string { return strconv.Itoa(pid) }

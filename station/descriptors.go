@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package station
+
+import (
+	"fmt"
+
+	"stationmaster/security"
+)
+
+// The descriptors the session manager gives to what it makes. logon is the
+// logon SID of the user who is logged on, or the zero SID.
+
+// winsta0Descriptor is WS-46: SYSTEM everything, Administrators little, and
+// the logon SID everything while somebody is logged on. The inherit-only ACEs
+// are what new desktops of the station get (DT-8).
+func winsta0Descriptor(logon security.SID) *security.Descriptor {
+	s := "O:SYG:SYD:(A;;0xf037f;;;SY)(A;OICIIO;GA;;;SY)(A;;0x102;;;BA)(A;OICIIO;0xc7;;;BA)"
+	if !logon.IsZero() {
+		s += fmt.Sprintf("(A;;0xf037f;;;%[1]s)(A;OICIIO;GA;;;%[1]s)", logon)
+	}
+	return security.MustSDDL(s)
+}
+
+// builtinDesktopDescriptor is DT-9 to DT-12, by the desktop's name.
+func builtinDesktopDescriptor(name string, logon security.SID) *security.Descriptor {
+	s := "O:SYG:SYD:(A;;0xf01ff;;;SY)"
+	switch name {
+	case defaultName:
+		s += "(A;;0xc7;;;BA)"
+		if !logon.IsZero() {
+			s += fmt.Sprintf("(A;;0xf01ff;;;%s)", logon)
+		}
+	case winlogonName:
+		s += "(A;;0x20040;;;BA)"
+	case screenSaverName:
+		s += "(A;;0xc7;;;BA)"
+		if !logon.IsZero() {
+			s += fmt.Sprintf("(A;;0x20043;;;%s)", logon)
+		}
+	}
+	return security.MustSDDL(s)
+}
+
+// serviceStationDescriptor is WS-47: the account gets what a service needs and
+// no more, SYSTEM all that means anything on such a station.
+func serviceStationDescriptor(account security.SID) *security.Descriptor {
+	if account == security.System {
+		return security.MustSDDL("O:SYG:SYD:(A;;0xf016f;;;SY)")
+	}
+	return security.MustSDDL(fmt.Sprintf("O:SYG:SYD:(A;;0xf006e;;;%s)(A;;0xf016f;;;SY)", account))
+}
+
+// serviceDesktopDescriptor is WS-48, for the Default desktop of such a station.
+func serviceDesktopDescriptor(account security.SID) *security.Descriptor {
+	if account == security.System {
+		return security.MustSDDL("O:SYG:SYD:(A;;0xf01ff;;;SY)")
+	}
+	return security.MustSDDL(fmt.Sprintf("O:SYG:SYD:(A;;0xf00cf;;;%s)(A;;0xf01ff;;;SY)", account))
+}
+
+// sessionDescriptor is WTS-1; user is the user who is logged on, or zero.
+func sessionDescriptor(user security.SID) *security.Descriptor {
+	s := "O:SYG:SYD:(A;;0xf03ff;;;SY)(A;;0xf03ff;;;BA)(A;;0x121;;;RD)(A;;0x20;;;BU)(A;;0x81;;;LS)(A;;0x81;;;NS)"
+	if !user.IsZero() {
+		s += fmt.Sprintf("(A;;0x36f;;;%s)", user)
+	}
+	return security.MustSDDL(s)
+}
+
+// directoryDescriptor protects the directories of the object tree (OBJ-4).
+func directoryDescriptor() *security.Descriptor {
+	return security.MustSDDL("O:SYG:SYD:(A;;0xf000f;;;SY)(A;;0xf000f;;;BA)(A;;0x3;;;WD)")
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package station
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"stationmaster/internal/lockrank"
+)
+
+// heapEventEvery is how often a full heap is told about, per desktop (DT-27).
+const heapEventEvery = time.Minute
+
+// ring keeps the last records of a kind for readers that poll. Records are
+// numbered from 1 without gaps.
+type ring[T any] struct {
+	mu      lockrank.Mutex
+	size    int
+	records []T           // guarded by mu: the last size records, oldest at start
+	start   int           // guarded by mu: index of the oldest when the ring is full
+	last    uint64        // guarded by mu: number of the newest record
+	more    chan struct{} // guarded by mu: closed and replaced when a record comes; nil while nobody waits
+}
+
+func (r *ring[T]) init(size int) {
+	r.mu.Init(lockrank.Leaf, 0)
+	r.size = size
+}
+
+// addLocked appends what make gives for the next number.
+func (r *ring[T]) addLocked(make func(seq uint64) T) T {
+	r.mu.AssertHeld()
+	r.last++
+	rec := make(r.last)
+	if len(r.records) < r.size {
+		r.records = append(r.records, rec)
+	} else {
+		r.records[r.start] = rec
+		r.start = (r.start + 1) % r.size
+	}
+	if r.more != nil {
+		close(r.more)
+		r.more = nil
+	}
+	return rec
+}
+
+// read gives up to max records after the number after, oldest first, and waits
+// for one when there is none yet. Records that the ring has dropped are
+// skipped; the reader sees the gap in the numbers.
+func (r *ring[T]) read(ctx context.Context, after uint64, max int, stop <-chan struct{}) ([]T, error) {
+	if max <= 0 {
+		max = r.size
+	}
+	for {
+		r.mu.Lock()
+		if r.last > after {
+			n := len(r.records)
+			skip := 0
+			if have := r.last - uint64(n); after > have {
+				skip = int(after - have)
+			}
+			out := make([]T, 0, min(max, n-skip))
+			for i := skip; i < n && len(out) < max; i++ {
+				out = append(out, r.records[(r.start+i)%n])
+			}
+			r.mu.Unlock()
+			return out, nil
+		}
+		if r.more == nil {
+			r.more = make(chan struct{})
+		}
+		more := r.more
+		r.mu.Unlock()
+		select {
+		case <-more:
+		case <-stop:
+			return nil, errClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// observers run on one goroutine, get every event in order and hold no lock.
+// The queue between is not bounded: an observer that falls behind must not
+// lose the end of a session, and must not stop the engine either.
+type observers struct {
+	mu    sync.Mutex
+	queue []Event       // guarded by mu
+	list  []*observer   // guarded by mu
+	wake  chan struct{} // capacity 1
+}
+
+type observer struct {
+	f    func(Event)
+	mu   sync.Mutex // held while f runs, so that cancel can wait for it
+	gone bool       // guarded by mu
+}
+
+func (o *observers) put(ev Event) {
+	o.mu.Lock()
+	o.queue = append(o.queue, ev)
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run hands events out until stop is closed; what was published before then is
+// still handed out.
+func (o *observers) run(stop <-chan struct{}) {
+	for stopped := false; !stopped; {
+		select {
+		case <-o.wake:
+		case <-stop:
+			stopped = true
+		}
+		for {
+			o.mu.Lock()
+			queue, list := o.queue, slices.Clone(o.list)
+			o.queue = nil
+			o.mu.Unlock()
+			if len(queue) == 0 {
+				break
+			}
+			for _, ev := range queue {
+				for _, ob := range list {
+					ob.call(ev)
+				}
+			}
+		}
+	}
+}
+
+func (ob *observer) call(ev Event) {
+	ob.mu.Lock()
+	defer ob.mu.Unlock()
+	if !ob.gone {
+		ob.f(ev)
+	}
+}
+
+// Subscribe calls f for every event from now on, in order, on the engine's
+// observer goroutine with no lock held. f must not call cancel itself; cancel
+// returns when f is not running and will not run again.
+func (e *Engine) Subscribe(f func(Event)) (cancel func()) {
+	ob := &observer{f: f}
+	o := &e.observers
+	o.mu.Lock()
+	o.list = append(o.list, ob)
+	o.mu.Unlock()
+	return func() {
+		o.mu.Lock()
+		o.list = slices.DeleteFunc(o.list, func(x *observer) bool { return x == ob })
+		o.mu.Unlock()
+		ob.mu.Lock()
+		ob.gone = true
+		ob.mu.Unlock()
+	}
+}
+
+// publish records an event. Fields are pairs of name and value. It may be
+// called with any engine lock held: it never waits for anybody.
+func (e *Engine) publish(kind string, session uint32, fields ...string) {
+	var m map[string]string
+	if len(fields) > 0 {
+		m = make(map[string]string, len(fields)/2)
+		for i := 0; i+1 < len(fields); i += 2 {
+			m[fields[i]] = fields[i+1]
+		}
+	}
+	e.publishMap(kind, session, m)
+}
+
+func (e *Engine) publishMap(kind string, session uint32, fields map[string]string) {
+	now := e.now()
+	e.events.mu.Lock()
+	ev := e.events.addLocked(func(seq uint64) Event {
+		return Event{Seq: seq, Time: now, Kind: kind, Session: session, Fields: fields}
+	})
+	e.observers.put(ev) // under the ring's lock, so that observers see the order of the numbers
+	e.events.mu.Unlock()
+}
+
+// Publish records an event of a subsystem. The engine takes the map over.
+func (e *Engine) Publish(kind string, session uint32, fields map[string]string) {
+	e.publishMap(kind, session, fields)
+}
+
+// ReadEvents gives up to max events with numbers above after, oldest first, and
+// waits until there is one. A gap in the numbers means that the reader was
+// too slow for the ring (Settings.EventRing).
+func (e *Engine) ReadEvents(ctx context.Context, after uint64, max int) ([]Event, error) {
+	return e.events.read(ctx, after, max, e.stop)
+}
+
+// LastEvent gives the number of the newest event, 0 when there was none.
+func (e *Engine) LastEvent() uint64 {
+	e.events.mu.Lock()
+	defer e.events.mu.Unlock()
+	return e.events.last
+}
