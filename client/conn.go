@@ -234,7 +234,7 @@ func (c *Conn) send(op uint16, p *pending, body []byte, files []*os.File) (uint3
 	c.mu.Lock()
 	delete(c.pending, id)
 	c.mu.Unlock()
-	if errors.Is(err, wire.ErrFiles) || errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrInvalid) {
+	if errors.Is(err, wire.ErrFiles) || errors.Is(err, os.ErrClosed) {
 		return 0, fmt.Errorf("cannot send %s: %w", opName(op), err) // nothing was sent: a file was closed or too many
 	}
 	c.nc.Close() // part of a frame may be out: the stream is lost

@@ -267,7 +267,9 @@ func EndReply(b []byte, id uint32, code win32.Errno, fds int) {
 }
 
 // Send writes a whole frame, with the files attached to its first bytes. The
-// caller keeps the files. The caller sees to it that frames do not mix.
+// caller keeps the files. The caller sees to it that frames do not mix. With
+// os.ErrClosed (a file is closed) and ErrFiles (too many) nothing was sent;
+// any other error may leave part of a frame behind.
 func Send(c *net.UnixConn, frame []byte, files []*os.File) error {
 	if len(files) == 0 {
 		_, err := c.Write(frame)
@@ -294,16 +296,16 @@ func withFDs(files []*os.File, fds []int, i int, fn func() error) error {
 	if i == len(files) {
 		return fn()
 	}
-	rc, err := files[i].SyscallConn()
-	if err != nil {
-		return err
-	}
 	var inner error
-	if err := rc.Control(func(fd uintptr) {
-		fds[i] = int(fd)
-		inner = withFDs(files, fds, i+1, fn)
-	}); err != nil {
-		return err
+	rc, err := files[i].SyscallConn()
+	if err == nil {
+		err = rc.Control(func(fd uintptr) {
+			fds[i] = int(fd)
+			inner = withFDs(files, fds, i+1, fn)
+		})
+	}
+	if err != nil { // only a file that is nil or closed has none
+		return fmt.Errorf("cannot pass descriptor %d: %w", i, os.ErrClosed)
 	}
 	return inner
 }
