@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"context"
+
+	"stationmaster/internal/api"
+	"stationmaster/security"
+	"stationmaster/station"
+	"stationmaster/win32"
+)
+
+func (s *Services) CreateProcess(ctx context.Context, c *Call, q *api.CreateProcessRequest) (*api.CreateProcessReply, error) {
+	if int(q.FileCount) != len(c.Files) {
+		return nil, &win32.Error{Op: "CreateProcessAsUser", Object: "descriptors", Code: win32.ERROR_INVALID_PARAMETER}
+	}
+	env, dir, err := s.environment(c, q)
+	if err != nil {
+		return nil, err
+	}
+	h, pid, err := c.Thread.CreateProcess(ctx, station.ProcessOptions{
+		Token: q.Token, Path: q.Path, Args: q.Args, Env: env, Dir: dir, Desktop: q.Desktop,
+		InheritHandles: q.Inherit, Files: c.Files,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateProcessReply{Process: h, ProcessID: uint32(pid)}, nil
+}
+
+// environment gives the environment and directory of a new program: what the
+// caller says, else those of the user who is logged on to the token's session.
+func (s *Services) environment(c *Call, q *api.CreateProcessRequest) (env []string, dir string, err error) {
+	env, dir = q.Env, q.Dir
+	if len(env) > 0 && dir != "" || s.Winlogon == nil {
+		return env, dir, nil
+	}
+	session := c.Thread.Process().Session().ID()
+	if q.Token != 0 {
+		tok, err := c.Thread.Token(q.Token, win32.TOKEN_QUERY)
+		if err != nil {
+			return nil, "", err
+		}
+		session = tok.SessionID()
+	}
+	if len(env) == 0 {
+		env, _ = s.Winlogon.Environment(session)
+	}
+	if dir == "" {
+		dir, _ = s.Winlogon.Home(session)
+	}
+	return env, dir, nil
+}
+
+func (s *Services) OpenProcess(_ context.Context, c *Call, q *api.OpenProcessRequest) (*api.HandleReply, error) {
+	return handle(c.Thread.OpenProcess(int(q.ProcessID), q.Access, q.Inherit))
+}
+
+func (s *Services) TerminateProcess(_ context.Context, c *Call, q *api.TerminateProcessRequest) error {
+	return c.Thread.TerminateProcess(q.Process, q.ExitCode)
+}
+
+func (s *Services) SignalProcess(_ context.Context, c *Call, q *api.SignalProcessRequest) error {
+	if q.Signal > 64 {
+		return &win32.Error{Op: "SignalProcess", Code: win32.ERROR_INVALID_PARAMETER}
+	}
+	return c.Thread.SignalProcess(q.Process, int(q.Signal))
+}
+
+func (s *Services) WaitForSingleObject(ctx context.Context, c *Call, q *api.WaitRequest) (*api.WaitReply, error) {
+	r, err := c.Thread.WaitProcess(ctx, q.Handle, q.Millis)
+	return &api.WaitReply{Result: r}, err
+}
+
+func (s *Services) GetExitCodeProcess(_ context.Context, c *Call, q *api.HandleRequest) (*api.ExitCodeReply, error) {
+	code, signal, err := c.Thread.ExitCode(q.Handle)
+	return &api.ExitCodeReply{Code: code, Signal: uint32(signal)}, err
+}
+
+func (s *Services) OpenProcessToken(_ context.Context, c *Call, q *api.OpenTokenRequest) (*api.HandleReply, error) {
+	return handle(c.Thread.OpenProcessToken(q.Process, q.Access))
+}
+
+func (s *Services) DuplicateToken(_ context.Context, c *Call, q *api.DuplicateTokenRequest) (*api.HandleReply, error) {
+	return handle(c.Thread.DuplicateToken(q.Token, q.Access, security.TokenType(q.Type), security.ImpersonationLevel(q.Level), q.Inherit))
+}
+
+func (s *Services) GetTokenInformation(_ context.Context, c *Call, q *api.IndexRequest) (*api.TokenReply, error) {
+	tok, raw, err := c.Thread.TokenInformation(q.Handle, q.Index)
+	if err != nil {
+		return nil, err
+	}
+	r := &api.TokenReply{
+		Data: raw, User: tok.User().String(), UserName: s.nameOf(tok.User()),
+		LogonID: uint64(tok.LogonID()), SessionID: tok.SessionID(), Integrity: uint32(tok.Integrity()),
+		Type: uint32(tok.Type()), Level: uint32(tok.Level()), Elevation: uint32(tok.ElevationType()),
+	}
+	for _, g := range tok.Groups() {
+		r.Groups = append(r.Groups, api.TokenGroup{SID: g.SID.String(), Name: s.nameOf(g.SID), Attributes: uint32(g.Attributes)})
+	}
+	for _, p := range tok.Privileges() {
+		r.Privileges = append(r.Privileges, api.TokenPrivilege{Name: p.Privilege.String(), Attributes: uint32(p.Attributes)})
+	}
+	return r, nil
+}
+
+func (s *Services) SetTokenSession(_ context.Context, c *Call, q *api.SetTokenSessionRequest) error {
+	return c.Thread.SetTokenSession(q.Token, q.SessionID)
+}
+
+func (s *Services) ImpersonateLoggedOnUser(_ context.Context, c *Call, q *api.HandleRequest) error {
+	return c.Thread.Impersonate(q.Handle)
+}
+
+func (s *Services) RevertToSelf(_ context.Context, c *Call) error { return c.Thread.Revert() }
