@@ -22,9 +22,9 @@ type Desktop struct {
 
 	station *WindowStation // immutable
 	name    string         // immutable, as first given
-	kind    string         // immutable: surface kind asked for
-	width   int            // immutable: surface size asked for, 0 for the default
-	height  int            // immutable
+	kind    string         // guarded by station.session.mu: surface kind asked for
+	width   int            // guarded by station.session.mu: surface size asked for, 0 for the default
+	height  int            // guarded by station.session.mu
 	heapKB  uint32         // immutable: size of the heap
 
 	// All guarded by station.session.mu.

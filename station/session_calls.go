@@ -201,7 +201,7 @@ func (s *Session) associateLocked(tok *security.Token) {
 	}
 	w.SetDescriptor(winsta0Descriptor(logon))
 	for _, d := range w.order {
-		if d.held {
+		if d.builtin() {
 			d.SetDescriptor(builtinDesktopDescriptor(d.name, logon))
 		}
 		if !d.secure {
@@ -355,4 +355,75 @@ func (e *Engine) endSession(ctx context.Context, s *Session) error {
 	e.publish(EventSessionTerminate, s.id)
 	close(s.done)
 	return nil
+}
+
+// HoldDesktop keeps a desktop although no program has a handle to it, until
+// ReleaseDesktop or the session's end.
+func (e *Engine) HoldDesktop(d *Desktop) error {
+	s := d.station.session
+	s.mu.Lock()
+	defer s.unlock()
+	if d.dead {
+		return &win32.Error{Op: "HoldDesktop", Object: d.Path(), Code: win32.ERROR_INVALID_HANDLE, Rule: "DT-41"}
+	}
+	if !d.held {
+		d.held = true
+		d.Retain()
+	}
+	return nil
+}
+
+// ReleaseDesktop ends what HoldDesktop or CreateHeldDesktop began. The
+// desktops that came with the session stay (DT-42).
+func (e *Engine) ReleaseDesktop(d *Desktop) {
+	s := d.station.session
+	s.mu.Lock()
+	defer s.unlock()
+	if d.held && !d.dead && !d.builtin() {
+		d.held = false
+		s.laterLocked(d.Release)
+	}
+}
+
+// builtin reports whether the desktop came with the session (DT-5).
+func (d *Desktop) builtin() bool {
+	return d.station.interactive && (d.secure || d.name == defaultName)
+}
+
+// CreateHeldDesktop makes a desktop for the session manager and holds it. Its
+// descriptor, when none is given, is made of the station's inheritable ACEs
+// (DT-8). Access and Inherit of the options do not count.
+func (e *Engine) CreateHeldDesktop(s *Session, station string, o DesktopOptions) (*Desktop, error) {
+	const op = "CreateDesktop"
+	if rule := badDesktopOptions(o); rule != "" {
+		return nil, &win32.Error{Op: op, Object: o.Name, Code: win32.ERROR_INVALID_PARAMETER, Rule: rule}
+	}
+	if code := checkDesktopName(o.Name); code != 0 {
+		return nil, &win32.Error{Op: op, Object: o.Name, Code: code, Rule: "DT-3"}
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	w := s.lookupLocked(station)
+	switch {
+	case w == nil:
+		return nil, &win32.Error{Op: op, Object: station, Code: win32.ERROR_FILE_NOT_FOUND, Rule: "WS-30"}
+	case w.desktopLocked(o.Name) != nil:
+		return nil, &win32.Error{Op: op, Object: w.name + `\` + o.Name, Code: win32.ERROR_ALREADY_EXISTS, Rule: "DT-3"}
+	case !s.usableLocked():
+		return nil, &win32.Error{Op: op, Object: o.Name, Code: win32.ERROR_SHUTDOWN_IN_PROGRESS, Rule: "LGN-20"}
+	}
+	sd := o.Descriptor
+	if sd == nil {
+		var err error
+		if sd, err = security.Assign(w.Descriptor(), nil, security.SystemToken(s.id), false, desktopKind.Mapping, security.AssignNoPrivileges); err != nil {
+			return nil, &win32.Error{Op: op, Object: o.Name, Code: win32.Code(err), Rule: "DT-8"}
+		}
+	}
+	d, err := w.newDesktopLocked(o, sd)
+	if err != nil {
+		return nil, &win32.Error{Op: op, Object: w.name + `\` + o.Name, Code: win32.Code(err), Rule: "DT-26"}
+	}
+	d.held = true
+	d.Retain()
+	return d, nil
 }
