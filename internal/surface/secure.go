@@ -136,6 +136,9 @@ func (c CredentialPrompt) Window() *CredentialWindow {
 	return w
 }
 
+// Busy reports whether the window is disabled by SetBusy.
+func (w *CredentialWindow) Busy() bool { return w.busy }
+
 // Credentials gives what was typed and forgets the password.
 func (w *CredentialWindow) Credentials() (user, password string) {
 	user, password = string(w.edits[0].text), string(w.edits[1].text)
@@ -146,6 +149,7 @@ func (w *CredentialWindow) Credentials() (user, password string) {
 // SetBusy disables the window while the credentials are being checked.
 func (w *CredentialWindow) SetBusy(busy bool) {
 	w.busy, w.frozen = busy, busy
+	w.focus = 1 // another attempt begins with the password
 	for _, e := range w.edits {
 		e.disabled = busy
 	}
@@ -207,6 +211,10 @@ func (w *CredentialWindow) Draw(dst *image.RGBA, active bool) {
 
 // Key implements Window.
 func (w *CredentialWindow) Key(down bool, sym uint32) Action {
+	if down && (sym == KeyReturn || sym == KeyKPEnter) && len(w.edits[0].text) == 0 && !w.frozen {
+		w.focus = 0
+		return Action{Redraw: true}
+	}
 	a := w.key(down, sym)
 	if a.Answer == CommandSignIn && len(w.edits[0].text) == 0 {
 		w.focus = 0
