@@ -72,7 +72,9 @@ func TestComposedEqualsModel(t *testing.T) {
 				base.Update(func(p *Paint) { p.Resize(200+rnd.IntN(300), 150+rnd.IntN(200)) })
 			case n == 3 && len(layers) > 0: // drag a window
 				l := layers[rnd.IntN(len(layers))]
+				c.mu.Lock()
 				at := l.at.Add(image.Pt(20, 10))
+				c.mu.Unlock()
 				to := image.Pt(rnd.IntN(w), rnd.IntN(h))
 				c.Pointer(PointerEvent{At: at, Buttons: 1, Down: 1}, false)
 				c.Pointer(PointerEvent{At: to, Buttons: 1}, false)
