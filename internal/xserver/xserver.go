@@ -37,9 +37,9 @@ type Session interface {
 	Done() <-chan struct{}
 	// WriteFile makes a file in the session's private runtime directory and
 	// gives its path as programs of the session see it.
-	WriteFile(name string, data []byte, mode os.FileMode, uid, gid uint32) (path string, err error)
+	WriteFile(ctx context.Context, name string, data []byte, mode os.FileMode, uid, gid uint32) (path string, err error)
 	// Remove removes a file that WriteFile made, or a socket next to it.
-	Remove(path string) error
+	Remove(ctx context.Context, path string) error
 	// Dial connects to a Unix socket as it is seen inside the session.
 	Dial(ctx context.Context, path string) (net.Conn, error)
 	// RuntimeDir is the session's private runtime directory, seen from inside.
@@ -53,6 +53,7 @@ var ErrNotInstalled = errors.New("Xvnc is not installed (Debian package tigervnc
 const (
 	startTimeout = 20 * time.Second // a loaded machine; 30 ms on a quiet one
 	endTimeout   = 3 * time.Second  // between asking a server to end and killing it
+	removeTime   = 5 * time.Second  // to take a server's files away
 	maxTries     = 32               // display numbers tried
 	maxDisplay   = 1000
 )
@@ -176,13 +177,15 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 	name := "station-x" + number + "-" + hex.EncodeToString(unique)
 	st := state{Version: 1, Display: display, Tag: "xvnc:" + number + ":" + hex.EncodeToString(unique)}
 	st.RFB = path.Join(o.Session.RuntimeDir(), name+".rfb")
-	if st.Auth, err = o.Session.WriteFile(name+".auth", xauthority(display, cookie), 0o600, o.UID, o.GID); err != nil {
+	if st.Auth, err = o.Session.WriteFile(ctx, name+".auth", xauthority(display, cookie), 0o600, o.UID, o.GID); err != nil {
 		return nil, fmt.Errorf("cannot write its cookie: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			o.Session.Remove(st.Auth)
-			o.Session.Remove(st.RFB)
+			cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
+			defer cancel()
+			_ = o.Session.Remove(cleanup, st.Auth)
+			_ = o.Session.Remove(cleanup, st.RFB)
 		}
 	}()
 	log, err := newServerLog()
@@ -390,8 +393,10 @@ func (s *Server) end() {
 		return
 	}
 	s.process.Forget()
+	ctx, cancel := context.WithTimeout(context.Background(), removeTime)
+	defer cancel()
 	for _, p := range []string{s.state.RFB, s.state.Auth} {
-		if err := s.session.Remove(p); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := s.session.Remove(ctx, p); err != nil && !errors.Is(err, os.ErrNotExist) {
 			s.logger.Warn("cannot remove a file of the X server", "path", p, "error", err)
 		}
 	}

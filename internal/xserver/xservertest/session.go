@@ -215,14 +215,14 @@ func (s *Session) End(ctx context.Context) error {
 func (s *Session) Done() <-chan struct{} { return s.done }
 
 // WriteFile makes a file in the session's directory.
-func (s *Session) WriteFile(name string, data []byte, mode os.FileMode, uid, gid uint32) (string, error) {
+func (s *Session) WriteFile(_ context.Context, name string, data []byte, mode os.FileMode, uid, gid uint32) (string, error) {
 	p := filepath.Join(s.dir, name)
 	os.Remove(p)
 	return p, os.WriteFile(p, data, mode)
 }
 
 // Remove removes a file of the session's directory.
-func (s *Session) Remove(path string) error { return os.Remove(path) }
+func (s *Session) Remove(_ context.Context, path string) error { return os.Remove(path) }
 
 // Dial connects to a Unix socket.
 func (s *Session) Dial(ctx context.Context, path string) (net.Conn, error) {
