@@ -89,3 +89,10 @@ type ExitStatus struct {
 	Code   int // exit code, or 128+Signal
 	Signal int // number of the signal that ended it, or 0
 }
+
+// PublicViewer is a HostSession whose programs see the daemon's public
+// directory, with the call socket in it, at a place of its own.
+type PublicViewer interface {
+	// PublicPath is that place as programs see it, or "" for none.
+	PublicPath() string
+}

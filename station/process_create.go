@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -269,13 +270,23 @@ func (e *Engine) act(ctx context.Context, host HostSession, spec SessionSpec, p 
 		env = append(env, more...)
 	}
 	env = append(env, "STATION_SESSION="+w.session.ObjectName(), "STATION_DESKTOP="+d.Path())
-	if e.socket != "" {
-		env = append(env, "STATION_SOCKET="+e.socket)
+	if socket := e.socketIn(host); socket != "" {
+		env = append(env, "STATION_SOCKET="+socket)
 	}
 	return host.Spawn(ctx, ProcessSpec{
 		Path: o.Path, Args: p.args, Env: uniqueEnv(env), Dir: o.Dir,
 		UID: who.UID, GID: who.GID, Groups: who.Groups, Files: o.Files, Tag: o.Tag,
 	})
+}
+
+// socketIn gives the call socket as programs of a host session see it.
+func (e *Engine) socketIn(host HostSession) string {
+	if v, ok := host.(PublicViewer); ok && e.socket != "" {
+		if dir := v.PublicPath(); dir != "" {
+			return path.Join(dir, path.Base(e.socket))
+		}
+	}
+	return e.socket
 }
 
 // uniqueEnv keeps the last of each variable, in the order of first appearance.
