@@ -12,6 +12,9 @@ import (
 )
 
 func (s *Services) AddAccount(_ context.Context, c *Call, q *api.AddAccountRequest) (*api.AccountReply, error) {
+	if s.Store == nil {
+		return nil, without("NetUserAdd", "accounts")
+	}
 	if err := requireAdministrator(c, "NetUserAdd", q.Name, "LGN-1"); err != nil {
 		return nil, err
 	}
@@ -23,6 +26,9 @@ func (s *Services) AddAccount(_ context.Context, c *Call, q *api.AddAccountReque
 }
 
 func (s *Services) ListAccounts(_ context.Context, _ *Call) (*api.AccountsReply, error) {
+	if s.Store == nil {
+		return nil, without("NetUserEnum", "accounts")
+	}
 	all, err := s.Store.List()
 	if err != nil {
 		return nil, err
@@ -38,6 +44,9 @@ func (s *Services) ListAccounts(_ context.Context, _ *Call) (*api.AccountsReply,
 // the own one by telling it. A wrong old one counts as a failed logon.
 func (s *Services) SetAccountPassword(ctx context.Context, c *Call, q *api.SetPasswordRequest) error {
 	const op = "NetUserSetInfo"
+	if s.Store == nil {
+		return without(op, "accounts")
+	}
 	if tok := c.Thread.EffectiveToken(); !tok.IsAdministrator() {
 		a, err := s.Store.Lookup(q.Name)
 		if err != nil || a.SID != tok.User() {
@@ -53,6 +62,9 @@ func (s *Services) SetAccountPassword(ctx context.Context, c *Call, q *api.SetPa
 // RemoveAccount removes an account nobody is logged on with (170 otherwise).
 func (s *Services) RemoveAccount(_ context.Context, c *Call, q *api.AccountRequest) error {
 	const op = "NetUserDel"
+	if s.Store == nil {
+		return without(op, "accounts")
+	}
 	if err := requireAdministrator(c, op, q.Name, "LGN-1"); err != nil {
 		return err
 	}

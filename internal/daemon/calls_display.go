@@ -82,9 +82,11 @@ func (s *Services) desktop(tok *security.Token, d *station.Desktop) api.Desktop 
 		row.Surface = su.Kind()
 		width, height := su.Size()
 		row.Width, row.Height = uint32(width), uint32(height)
-	}
-	if s.Display != nil {
-		row.Display, row.Trouble = s.Display.Facts(d.Session().ID(), w.Name(), d.Name())
+		if f, ok := su.(interface {
+			Facts() (display, trouble string)
+		}); ok {
+			row.Display, row.Trouble = f.Facts()
+		}
 	}
 	return row
 }
@@ -138,7 +140,7 @@ func (s *Services) desktopOf(c *Call, op string, session uint32, stationName, na
 	return se, d, nil
 }
 
-func (s *Services) CreateSessionDesktop(_ context.Context, c *Call, q *api.SessionDesktopRequest) (*api.DesktopReply, error) {
+func (s *Services) CreateSessionDesktop(ctx context.Context, c *Call, q *api.SessionDesktopRequest) (*api.DesktopReply, error) {
 	const op = "CreateSessionDesktop"
 	se, w, err := s.stationOf(c, op, q.SessionID, q.Station)
 	if err != nil {
@@ -152,6 +154,10 @@ func (s *Services) CreateSessionDesktop(_ context.Context, c *Call, q *api.Sessi
 	})
 	if err != nil {
 		return nil, err
+	}
+	if _, err := d.Surface(ctx); err != nil { // making it is cheap, and tells whether the kind can be had
+		s.Engine.ReleaseDesktop(d)
+		return nil, fmt.Errorf("cannot make the surface of %s: %w", d.Path(), err)
 	}
 	return &api.DesktopReply{Desktop: s.desktop(c.Thread.EffectiveToken(), d)}, nil
 }
@@ -228,6 +234,9 @@ func (s *Services) CaptureDesktop(ctx context.Context, c *Call, q *api.CaptureRe
 			return nil, err
 		}
 	}
+	if _, err := d.Surface(ctx); err != nil { // a desktop nobody has used has none yet
+		return nil, fmt.Errorf("cannot make the surface of %s: %w", d.Path(), err)
+	}
 	img, err := s.Display.Capture(ctx, se.ID(), w.Name(), d.Name())
 	if err != nil {
 		return nil, err
@@ -250,7 +259,7 @@ func (s *Services) SendInput(_ context.Context, c *Call, q *api.SendInputRequest
 	text := 0
 	for i := range q.Events {
 		text += len(q.Events[i].Text)
-		if k := q.Events[i].Kind; k < 1 || k > 3 {
+		if k := q.Events[i].Kind; k < inputKey || k > inputText {
 			return &win32.Error{Op: op, Object: fmt.Sprintf("event %d", i), Code: win32.ERROR_INVALID_PARAMETER, Rule: "IN-2"}
 		}
 	}
@@ -277,7 +286,7 @@ func person(c *Call) bool {
 	return c.Thread.Origin() == originPerson || !c.Peer.InSession && c.Thread.Origin() == "" && c.Thread.EffectiveToken().IsSystem()
 }
 
-func (s *Services) OpenViewer(_ context.Context, c *Call, q *api.OpenViewerRequest) (*api.OpenViewerReply, error) {
+func (s *Services) OpenViewer(ctx context.Context, c *Call, q *api.OpenViewerRequest) (*api.OpenViewerReply, error) {
 	const op = "OpenViewer"
 	if s.Display == nil {
 		return nil, without(op, "display")
@@ -294,6 +303,11 @@ func (s *Services) OpenViewer(_ context.Context, c *Call, q *api.OpenViewerReque
 	}
 	if se.ID() == 0 && s.Engine.Mode() == station.Isolated {
 		return nil, &win32.Error{Op: op, Object: "session 0", Code: win32.ERROR_CTX_WINSTATION_ACCESS_DENIED, Rule: "SES-12"}
+	}
+	if d := se.ActiveDesktop(); d != nil {
+		if _, err := d.Surface(ctx); err != nil {
+			return nil, fmt.Errorf("cannot make the surface of %s: %w", d.Path(), err)
+		}
 	}
 	o := ViewOptions{Person: person(c), ReadOnly: q.ReadOnly, Name: fmt.Sprintf("session %d", se.ID())}
 	if _, user := se.UserName(); user != "" {

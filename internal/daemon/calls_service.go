@@ -44,16 +44,16 @@ func (s *Services) DeleteService(_ context.Context, c *Call, q *api.HandleReques
 	return s.SCM.DeleteService(c.Thread, *q)
 }
 
-func (s *Services) ServiceLog(_ context.Context, c *Call, q *api.ServiceLogRequest) (*api.BytesReply, error) {
-	return reply(s.SCM.ServiceLog(c.Thread, *q))
+func (s *Services) ServiceLog(ctx context.Context, c *Call, q *api.ServiceLogRequest) (*api.BytesReply, error) {
+	return reply(s.SCM.ServiceLog(ctx, c.Thread, *q))
 }
 
 func (s *Services) StartServiceCtrlDispatcher(ctx context.Context, c *Call, q *api.DispatcherRequest) (*api.DispatcherReply, error) {
 	return reply(s.SCM.StartServiceCtrlDispatcher(ctx, c.Thread, *q))
 }
 
-func (s *Services) SetServiceStatus(_ context.Context, c *Call, q *api.SetServiceStatusRequest) error {
-	return s.SCM.SetServiceStatus(c.Thread, *q)
+func (s *Services) SetServiceStatus(ctx context.Context, c *Call, q *api.SetServiceStatusRequest) error {
+	return s.SCM.SetServiceStatus(ctx, c.Thread, *q)
 }
 
 func (s *Services) NextServiceControl(ctx context.Context, c *Call, q *api.NextControlRequest) (*api.NextControlReply, error) {

@@ -18,8 +18,9 @@ import (
 )
 
 // Services is the Handler: it answers every call of the table with the engine
-// and the subsystems. Its fields are set before it serves and not changed. A
-// nil subsystem answers ERROR_NOT_SUPPORTED.
+// and the subsystems. Its fields are set before it serves and not changed. The
+// calls of a Store, Winlogon or Display that is nil answer ERROR_NOT_SUPPORTED;
+// Sessions and SCM must be there.
 type Services struct {
 	Engine   *station.Engine
 	Store    *logon.Store
@@ -71,9 +72,9 @@ type ServiceManager interface {
 	QueryServiceConfig(t *station.Thread, q api.HandleRequest) (api.ServiceConfigReply, error)
 	EnumServicesStatus(t *station.Thread, q api.HandleRequest) (api.ServicesReply, error)
 	DeleteService(t *station.Thread, q api.HandleRequest) error
-	ServiceLog(t *station.Thread, q api.ServiceLogRequest) (api.BytesReply, error)
+	ServiceLog(ctx context.Context, t *station.Thread, q api.ServiceLogRequest) (api.BytesReply, error)
 	StartServiceCtrlDispatcher(ctx context.Context, t *station.Thread, q api.DispatcherRequest) (api.DispatcherReply, error)
-	SetServiceStatus(t *station.Thread, q api.SetServiceStatusRequest) error
+	SetServiceStatus(ctx context.Context, t *station.Thread, q api.SetServiceStatusRequest) error
 	NextServiceControl(ctx context.Context, t *station.Thread, q api.NextControlRequest) (api.NextControlReply, error)
 }
 
@@ -85,9 +86,6 @@ type Display interface {
 	Inject(session uint32, desktop string, events []api.InputEvent) error
 	// View serves a viewer on c until it leaves or ctx ends.
 	View(ctx context.Context, c net.Conn, session uint32, o ViewOptions) error
-	// Facts gives the DISPLAY a desktop has and why it has no picture; both may
-	// be empty.
-	Facts(session uint32, stationName, desktop string) (display, trouble string)
 }
 
 // ViewOptions say what a viewer may do.
