@@ -61,7 +61,7 @@ func serviceDesktopDescriptor(account security.SID) *security.Descriptor {
 
 // sessionDescriptor is WTS-1; user is the user who is logged on, or zero.
 func sessionDescriptor(user security.SID) *security.Descriptor {
-	s := "O:SYG:SYD:(A;;0xf03ff;;;SY)(A;;0xf03ff;;;BA)(A;;0x121;;;RD)(A;;0x20;;;BU)(A;;0x81;;;LS)(A;;0x81;;;NS)"
+	s := "O:SYG:SYD:(A;;0xf03ff;;;SY)(A;;0xf03ff;;;BA)(A;;0x121;;;RD)(A;;0x20;;;BU)(A;;0x81;;;LS)(A;;0x81;;;NS)(A;;0x81;;;SU)"
 	if !user.IsZero() {
 		s += fmt.Sprintf("(A;;0x36f;;;%s)", user)
 	}
