@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package station
+
+import "stationmaster/win32"
+
+// OwnWindows lets a test say how many windows and hooks a thread owns, which
+// nothing but windows and hooks can, and those come later.
+func (t *Thread) OwnWindows(windows, hooks int) {
+	t.process.session.mu.Lock()
+	defer t.process.session.mu.Unlock()
+	t.windows, t.hooks = windows, hooks
+}
+
+// Threads gives the number of thread records on a desktop.
+func (d *Desktop) Threads() int {
+	d.station.session.mu.Lock()
+	defer d.station.session.mu.Unlock()
+	return d.threads
+}
+
+// HeapTotalKB gives the sum of the session's desktop heaps.
+func (s *Session) HeapTotalKB() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.heapKB
+}
+
+// HeapProfile reads a setting of DT-23.
+func HeapProfile(setting string) (shared, interactive, nonInteractive, winlogon, disconnect, total uint32, err error) {
+	p, err := parseHeap(setting, 0)
+	return p.shared, p.interactive, p.nonInteractive, p.winlogon, p.disconnect, p.sessionTotal, err
+}
+
+// LookupHandle is the handle look-up of every call, for the benchmark.
+func (t *Thread) LookupHandle(h win32.Handle, need win32.AccessMask) bool {
+	e := t.process.handles.Get(h)
+	return e != nil && e.Granted.Has(need)
+}
