@@ -483,6 +483,16 @@ func TestMappings(t *testing.T) {
 		row := regexp.MustCompile(`(?m)^\| ([A-Za-z/ ()]+) \| [^|]* \| (0x[0-9A-F]+) \| (0x[0-9A-F]+) \| (0x[0-9A-F]+) \| (0x[0-9A-F]+) \|`)
 		checkMappings(t, row, string(text), names, len(names))
 	})
+	t.Run("SE-60/implied rights", func(t *testing.T) {
+		conform.Rule(t, "SE-60")
+		for granted, want := range map[win32.AccessMask][2]win32.AccessMask{
+			0x400: {0x1400, 0x400}, 0x40: {0x40, 0x840}, 0x1000: {0x1000, 0x1000}, 0: {},
+		} {
+			if p, th := security.ProcessImplied(granted), security.ThreadImplied(granted); p != want[0] || th != want[1] {
+				t.Errorf("%v implies %v on a process and %v on a thread, want %v", granted, p, th, want)
+			}
+		}
+	})
 	t.Run("AR-24/stations and desktops", func(t *testing.T) {
 		conform.Rule(t, "AR-24", "AR-25", "AR-26", "AR-27", "AR-28")
 		text, err := os.ReadFile("../docs/spec/winsta.md")

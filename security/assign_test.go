@@ -75,6 +75,8 @@ func TestAssign(t *testing.T) {
 		}
 		notAssigned(t, u, "O:BU", win32.ERROR_INVALID_OWNER)
 		notAssigned(t, u, "O:SY", win32.ERROR_INVALID_OWNER)
+		denyOnly := security.NewToken(security.TokenSpec{User: alice, Groups: []security.Group{{SID: security.Administrators, Attributes: security.GroupOwner | security.GroupUseForDenyOnly}}})
+		notAssigned(t, denyOnly, "O:BA", win32.ERROR_INVALID_OWNER)
 		a := admin(t)
 		if d, err := security.Assign(nil, part(t, "O:BA"), a, false, security.EventMapping, 0); err != nil || d.Owner() != security.Administrators {
 			t.Errorf("Administrators as owner: %v", err)

@@ -62,6 +62,25 @@ var (
 	SessionMapping = &Mapping{0x20001, 0x20002, 0x20120, 0xF03FF} // WinStation sessions
 )
 
+// ProcessImplied adds to the rights granted on a process what they imply:
+// PROCESS_QUERY_INFORMATION brings PROCESS_QUERY_LIMITED_INFORMATION. Rules: SE-60.
+func ProcessImplied(granted win32.AccessMask) win32.AccessMask {
+	if granted&win32.PROCESS_QUERY_INFORMATION != 0 {
+		granted |= win32.PROCESS_QUERY_LIMITED_INFORMATION
+	}
+	return granted
+}
+
+// ThreadImplied adds to the rights granted on a thread what they imply:
+// THREAD_QUERY_INFORMATION (0x40) brings THREAD_QUERY_LIMITED_INFORMATION
+// (0x800). Rules: SE-60.
+func ThreadImplied(granted win32.AccessMask) win32.AccessMask {
+	if granted&0x40 != 0 {
+		granted |= 0x800
+	}
+	return granted
+}
+
 // RightsToQuery gives the rights a handle needs to read these parts of its
 // object's descriptor. Rules: SE-63.
 func RightsToQuery(parts uint32) win32.AccessMask {

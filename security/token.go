@@ -5,6 +5,7 @@ package security
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"stationmaster/win32"
 )
@@ -222,11 +223,13 @@ type Token struct {
 
 	linked *Token // other half of a split token, set before the token is handed out
 
-	cache decisionCache // atomic
+	descriptor atomic.Pointer[Descriptor] // the token object's, made when first asked for
+	cache      decisionCache              // atomic
 }
 
 // NewToken makes a token. Nothing of spec stays shared with the caller. A
-// spec with Linked gives the pair; Linked gives the other half.
+// spec with Linked gives the pair; Linked gives the other half. Privileges
+// that do not exist are left out.
 func NewToken(spec TokenSpec) *Token {
 	t := newToken(spec)
 	if spec.Linked != nil {
@@ -249,6 +252,8 @@ func newToken(spec TokenSpec) *Token {
 	if s.Owner.IsZero() {
 		s.Owner = s.User
 	}
+	s.DefaultDACL = normalACL(s.DefaultDACL)
+	s.Privileges = slices.DeleteFunc(s.Privileges, func(p PrivilegeState) bool { return !p.Privilege.Valid() })
 	t := &Token{spec: s}
 	t.userEnabled = s.UserAttributes&GroupUseForDenyOnly == 0
 	if !s.User.IsZero() {
@@ -397,7 +402,11 @@ func (t *Token) Descriptor() *Descriptor {
 	if t.spec.Descriptor != nil {
 		return t.spec.Descriptor
 	}
-	return DefaultTokenDescriptor(t)
+	if d := t.descriptor.Load(); d != nil {
+		return d
+	}
+	t.descriptor.CompareAndSwap(nil, DefaultTokenDescriptor(t))
+	return t.descriptor.Load()
 }
 
 // IsMember reports whether the token holds sid enabled, the user SID

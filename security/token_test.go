@@ -257,6 +257,12 @@ func TestTokenJournal(t *testing.T) {
 	if spec := odd.Spec(); spec.Elevation != security.ElevationDefault || spec.Owner != bob {
 		t.Errorf("defaults of a spec: %+v", spec)
 	}
+	if tok := security.NewToken(security.TokenSpec{User: bob, Privileges: []security.PrivilegeState{{Privilege: 99}, {Privilege: security.SeTcbPrivilege}}}); len(tok.Privileges()) != 1 {
+		t.Errorf("a privilege that does not exist is in the token: %v", tok.Privileges())
+	}
+	if d := limited.Descriptor(); d != limited.Descriptor() {
+		t.Error("each look at a token makes a new descriptor")
+	}
 	// Nothing is shared with who made it or who looks at it.
 	spec := limited.Spec()
 	tok := security.NewToken(spec)
