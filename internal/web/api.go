@@ -15,8 +15,8 @@ type body[T any] struct {
 	Body T
 }
 
-// inSession names the session in the path.
-type inSession struct {
+// InSession names the session in the path.
+type InSession struct {
 	SignedIn
 	ID uint32 `path:"id" doc:"Session ID." example:"1"`
 }
@@ -67,7 +67,7 @@ func (s *Server) problemResponse() *huma.Response {
 	return &huma.Response{
 		Description: "What was refused or failed, with its Win32 number.",
 		Content: map[string]*huma.MediaType{
-			"application/problem+json": {Schema: huma.SchemaFromType(s.api.OpenAPI().Components.Schemas, problemType)},
+			"application/problem+json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(problemType, true, "Problem")},
 		},
 	}
 }

@@ -12,19 +12,19 @@ import (
 	"stationmaster/win32"
 )
 
-// onDesktop names a desktop in the path.
-type onDesktop struct {
-	inSession
+// OnDesktop names a desktop in the path.
+type OnDesktop struct {
+	InSession
 	Desktop string `path:"desktop" maxLength:"256" doc:"Desktop name." example:"Default"`
 	Station string `query:"station" maxLength:"256" doc:"Window station; WinSta0 without it."`
 }
 
-func (in *onDesktop) request() api.SessionDesktopRequest {
+func (in *OnDesktop) request() api.SessionDesktopRequest {
 	return api.SessionDesktopRequest{SessionID: in.ID, Station: in.Station, Desktop: in.Desktop}
 }
 
 type createDesktopInput struct {
-	inSession
+	InSession
 	Body struct {
 		Name    string `json:"name" minLength:"1" maxLength:"256"`
 		Station string `json:"station,omitempty" maxLength:"256" doc:"Window station; WinSta0 without it."`
@@ -41,7 +41,7 @@ type pngOutput struct {
 }
 
 type inputInput struct {
-	inSession
+	InSession
 	Body struct {
 		Desktop string `json:"desktop,omitempty" maxLength:"256" doc:"Must be the active one; the active one without it."`
 		Events  []struct {
@@ -75,7 +75,7 @@ func capture(ctx context.Context, v *visit, req api.CaptureRequest) (*pngOutput,
 func (s *Server) registerDesktops() {
 	const tag = "Desktops"
 	register(s, http.MethodGet, "/v1/sessions/{id}/stations", "listStations", tag, "List a session's window stations and desktops",
-		func(ctx context.Context, in *inSession) (*body[[]WindowStation], error) {
+		func(ctx context.Context, in *InSession) (*body[[]WindowStation], error) {
 			got, err := read(ctx, in.visit, func(ctx context.Context, c Conn) (api.TreeReply, error) {
 				return c.ListDesktops(ctx, api.SessionRequest{SessionID: in.ID})
 			})
@@ -98,19 +98,19 @@ func (s *Server) registerDesktops() {
 			return &body[Desktop]{desktopOf(got.Desktop)}, nil
 		}, created, waits)
 	register(s, http.MethodDelete, "/v1/sessions/{id}/desktops/{desktop}", "closeDesktop", tag, "Release a desktop that the session manager holds",
-		func(ctx context.Context, in *onDesktop) (*struct{}, error) {
+		func(ctx context.Context, in *OnDesktop) (*struct{}, error) {
 			return nil, act(ctx, in.visit, func(ctx context.Context, c Conn) error { return c.CloseSessionDesktop(ctx, in.request()) })
 		})
 	register(s, http.MethodPost, "/v1/sessions/{id}/desktops/{desktop}/switch", "switchDesktop", tag, "Make a desktop the active one",
-		func(ctx context.Context, in *onDesktop) (*struct{}, error) {
+		func(ctx context.Context, in *OnDesktop) (*struct{}, error) {
 			return nil, act(ctx, in.visit, func(ctx context.Context, c Conn) error { return c.SwitchSessionDesktop(ctx, in.request()) })
 		})
 	register(s, http.MethodGet, "/v1/sessions/{id}/desktops/{desktop}/screenshot.png", "screenshot", tag, "Take a picture of a desktop, active or not; never of Winlogon",
-		func(ctx context.Context, in *onDesktop) (*pngOutput, error) {
+		func(ctx context.Context, in *OnDesktop) (*pngOutput, error) {
 			return capture(ctx, in.visit, api.CaptureRequest{SessionID: in.ID, Station: in.Station, Desktop: in.Desktop})
 		}, answersPNG)
 	register(s, http.MethodGet, "/v1/sessions/{id}/screenshot.png", "screenshotActive", tag, "Take a picture of the active desktop",
-		func(ctx context.Context, in *inSession) (*pngOutput, error) {
+		func(ctx context.Context, in *InSession) (*pngOutput, error) {
 			return capture(ctx, in.visit, api.CaptureRequest{SessionID: in.ID})
 		}, answersPNG)
 	register(s, http.MethodPost, "/v1/sessions/{id}/input", "sendInput", tag,
@@ -128,7 +128,7 @@ func (s *Server) registerDesktops() {
 }
 
 type runInput struct {
-	inSession
+	InSession
 	Body struct {
 		Args    []string `json:"args" minItems:"1" maxItems:"4096" doc:"Program and its arguments."`
 		Path    string   `json:"path,omitempty" doc:"File of the program; the first argument without it."`
@@ -143,7 +143,7 @@ type runOutput struct {
 }
 
 type killInput struct {
-	inSession
+	InSession
 	PID      uint32 `path:"pid" doc:"Linux process ID."`
 	ExitCode uint32 `query:"exitCode" default:"1"`
 }
@@ -164,7 +164,7 @@ func (s *Server) registerProcesses() {
 			return processes(ctx, in.visit, win32.WTS_ANY_SESSION)
 		})
 	register(s, http.MethodGet, "/v1/sessions/{id}/processes", "listProcesses", tag, "List a session's processes",
-		func(ctx context.Context, in *inSession) (*body[[]Process], error) {
+		func(ctx context.Context, in *InSession) (*body[[]Process], error) {
 			return processes(ctx, in.visit, in.ID)
 		})
 	register(s, http.MethodPost, "/v1/sessions/{id}/processes", "run", tag, "Start a program as the session's user (CreateProcessAsUser)",

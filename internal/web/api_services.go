@@ -10,20 +10,21 @@ import (
 	"stationmaster/win32"
 )
 
-type ofService struct {
+// OfService names the service in the path.
+type OfService struct {
 	SignedIn
 	Name string `path:"name" maxLength:"256" doc:"Service name."`
 }
 
 type startInput struct {
-	ofService
+	OfService
 	Body *struct {
 		Args []string `json:"args,omitempty" maxItems:"4096"`
 	}
 }
 
 type serviceLogInput struct {
-	ofService
+	OfService
 	Bytes uint32 `query:"bytes" default:"65536" maximum:"1048576" doc:"At most so many."`
 }
 
@@ -50,7 +51,7 @@ func (s *Server) registerServices() {
 			return &body[[]Service]{list(got.Services, serviceOf)}, nil
 		})
 	register(s, http.MethodGet, "/v1/services/{name}", "getService", tag, "Tell status and configuration of a service",
-		func(ctx context.Context, in *ofService) (*body[ServiceDetail], error) {
+		func(ctx context.Context, in *OfService) (*body[ServiceDetail], error) {
 			got, err := read(ctx, in.visit, func(ctx context.Context, c Conn) (ServiceDetail, error) { return serviceDetail(ctx, c, in.Name) })
 			if err != nil {
 				return nil, err
@@ -70,7 +71,7 @@ func (s *Server) registerServices() {
 			})
 		}, waits)
 	register(s, http.MethodPost, "/v1/services/{name}/stop", "stopService", tag, "Ask a service to stop",
-		func(ctx context.Context, in *ofService) (*struct{}, error) {
+		func(ctx context.Context, in *OfService) (*struct{}, error) {
 			return nil, act(ctx, in.visit, func(ctx context.Context, c Conn) error {
 				return withService(ctx, c, in.Name, win32.SERVICE_STOP, func(h win32.Handle) error {
 					_, err := c.ControlService(ctx, api.ControlServiceRequest{Service: h, Control: win32.SERVICE_CONTROL_STOP})

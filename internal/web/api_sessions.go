@@ -31,7 +31,7 @@ type logonOutput struct {
 }
 
 type connectInput struct {
-	inSession
+	InSession
 	Body struct {
 		Target   *uint32 `json:"target,omitempty" doc:"Session whose terminal is taken; a headless one without it."`
 		Password string  `json:"password,omitempty" maxLength:"1024"`
@@ -39,19 +39,19 @@ type connectInput struct {
 }
 
 type unlockInput struct {
-	inSession
+	InSession
 	Body struct {
 		Password string `json:"password" maxLength:"1024"`
 	}
 }
 
 type waitInput struct {
-	inSession
+	InSession
 	Wait bool `query:"wait" doc:"Answer only when it is done."`
 }
 
 type messageInput struct {
-	inSession
+	InSession
 	Body struct {
 		Title   string `json:"title" maxLength:"65536"`
 		Text    string `json:"text" maxLength:"65536"`
@@ -78,7 +78,7 @@ func (s *Server) registerSessions() {
 			return &body[[]Session]{list(got.Sessions, sessionOf)}, nil
 		})
 	register(s, http.MethodGet, "/v1/sessions/{id}", "getSession", tag, "Tell the facts of one session",
-		func(ctx context.Context, in *inSession) (*body[Session], error) {
+		func(ctx context.Context, in *InSession) (*body[Session], error) {
 			got, err := read(ctx, in.visit, func(ctx context.Context, c Conn) (api.Session, error) { return oneSession(ctx, c, in.ID) })
 			if err != nil {
 				return nil, err
@@ -86,7 +86,7 @@ func (s *Server) registerSessions() {
 			return &body[Session]{sessionOf(got)}, nil
 		})
 	register(s, http.MethodGet, "/v1/sessions/{id}/tree", "getTree", tag, "List a session's window stations, desktops, processes and waiting messages",
-		func(ctx context.Context, in *inSession) (*body[Tree], error) {
+		func(ctx context.Context, in *InSession) (*body[Tree], error) {
 			got, err := read(ctx, in.visit, func(ctx context.Context, c Conn) (Tree, error) {
 				one, err := oneSession(ctx, c, in.ID)
 				if err != nil {
@@ -165,7 +165,7 @@ func (s *Server) registerSessionActs(tag string) {
 			})
 		}, waits)
 	register(s, http.MethodPost, "/v1/sessions/{id}/lock", "lock", tag, "Lock: the Winlogon desktop becomes active",
-		func(ctx context.Context, in *inSession) (*struct{}, error) {
+		func(ctx context.Context, in *InSession) (*struct{}, error) {
 			return nil, act(ctx, in.visit, func(ctx context.Context, c Conn) error {
 				return c.LockSession(ctx, api.SessionRequest{SessionID: in.ID})
 			})
@@ -177,7 +177,7 @@ func (s *Server) registerSessionActs(tag string) {
 			})
 		}, waits)
 	register(s, http.MethodPost, "/v1/sessions/{id}/secure-attention", "secureAttention", tag, "Do what Ctrl+Alt+Del does; for a person's sign-in only",
-		func(ctx context.Context, in *inSession) (*struct{}, error) {
+		func(ctx context.Context, in *InSession) (*struct{}, error) {
 			return nil, act(ctx, in.visit, func(ctx context.Context, c Conn) error {
 				return c.SecureAttention(ctx, api.SessionRequest{SessionID: in.ID})
 			})
@@ -187,7 +187,7 @@ func (s *Server) registerSessionActs(tag string) {
 func (s *Server) registerMessages(tag string) {
 	register(s, http.MethodGet, "/v1/sessions/{id}/messages", "listMessages", tag,
 		"List message boxes that wait; answering them is for a person at a viewer only (IN-10)",
-		func(ctx context.Context, in *inSession) (*body[[]Message], error) {
+		func(ctx context.Context, in *InSession) (*body[[]Message], error) {
 			got, err := read(ctx, in.visit, func(ctx context.Context, c Conn) (api.MessagesReply, error) {
 				return c.ListMessages(ctx, api.SessionRequest{SessionID: in.ID})
 			})

@@ -21,10 +21,11 @@ import (
 
 // How streams behave, in milliseconds for the daemon's long poll.
 const (
-	streamPoll  = 25_000           // an unanswered poll is the sign of life between events
-	streamStall = 30 * time.Second // a reader that takes longer for a write is gone
-	redialFirst = 100 * time.Millisecond
-	redialMost  = time.Second
+	streamPoll   = 25_000           // an unanswered poll is the sign of life between events
+	streamStall  = 30 * time.Second // a reader that takes longer for a write is gone
+	browserRetry = 500              // milliseconds after which a browser opens a lost stream again
+	redialFirst  = 100 * time.Millisecond
+	redialMost   = time.Second
 )
 
 // streams takes the event streams out of the API's way: the same addresses
@@ -243,6 +244,9 @@ func (e *eventWriter) send(event, id string, data any) error {
 		return fmt.Errorf("cannot write an event: %w", err)
 	}
 	var b bytes.Buffer
+	if event == "ready" {
+		fmt.Fprintf(&b, "retry: %d\n", browserRetry)
+	}
 	if event != "" {
 		fmt.Fprintf(&b, "event: %s\n", event)
 	}

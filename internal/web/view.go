@@ -83,8 +83,10 @@ func (s *Server) view(w http.ResponseWriter, r *http.Request) {
 }
 
 // relay copies both ways until either side ends, then ends the other.
-func relay(ctx context.Context, ws *websocket.Conn, stream io.ReadWriteCloser) {
-	ctx, cancel := context.WithCancel(ctx)
+// going ends when the console does; it is not the context of the copies, whose
+// end would break the WebSocket off without a word.
+func relay(going context.Context, ws *websocket.Conn, stream io.ReadWriteCloser) {
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ws.SetReadLimit(viewerMessage)
 
@@ -109,7 +111,7 @@ func relay(ctx context.Context, ws *websocket.Conn, stream io.ReadWriteCloser) {
 		} else {
 			code, reason = websocket.StatusGoingAway, "the session or the daemon ended the view"
 		}
-	case <-ctx.Done():
+	case <-going.Done():
 		code, reason = websocket.StatusGoingAway, "the console is going"
 	}
 	stream.Close()

@@ -55,7 +55,7 @@ function Out() {
 function App() {
   const st = useStore();
   if (st.live === "out") return html`<${Out}/>`;
-  return html`<div class="app" data-testid="console" data-loaded=${String(st.loaded)}><${Top}/><${Warnings}/><div class="middle"><${Side}/><${Session}/></div><${Dock}/><${Toasts}/><${Dialogs}/></div>`;
+  return html`<div class=${cls("app", st.dock && "docked")} data-testid="console" data-loaded=${String(st.loaded)}><${Top}/><${Warnings}/><div class="middle"><${Side}/><${Session}/></div><${Dock}/><${Toasts}/><${Dialogs}/></div>`;
 }
 
 render(html`<${App}/>`, document.getElementById("app"));

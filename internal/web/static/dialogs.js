@@ -88,7 +88,7 @@ const Message = ({ session: s }) => html`<${Dialog} title=${`Message to ${s.user
     sent.then((r) => toast(`“${f.title || f.text}”: ${r.answer}`, r.answer === "IDTIMEOUT" ? "bad" : "good"), (e) => toast(e.message, "bad", e.rule));
     toast("The message waits for an answer.");
   }}>
-  <${Field} label="Title"><input name="title" maxlength="200" autofocus data-testid="message-title"/><//>
+  <${Field} label="Title" wide=${true}><input name="title" maxlength="200" autofocus data-testid="message-title"/><//>
   <${Field} label="Text" wide=${true}><textarea name="text" rows="3" required data-testid="message-text"></textarea><//>
   <${Field} label="Buttons"><select name="style" data-testid="message-style"><option value="ok">OK</option><option value="okcancel">OK, Cancel</option><option value="yesno">Yes, No</option><option value="yesnocancel">Yes, No, Cancel</option>
     <option value="retrycancel">Retry, Cancel</option><option value="abortretryignore">Abort, Retry, Ignore</option><option value="canceltrycontinue">Cancel, Try Again, Continue</option></select><//>

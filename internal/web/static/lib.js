@@ -56,8 +56,9 @@ export function Button({ icon, label, title, test, kind, disabled, onClick, pres
 export const Badge = ({ kind, children, title, test }) =>
   html`<span class=${cls("badge", kind)} title=${title} data-testid=${test}>${children}</span>`;
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const clock = new Intl.DateTimeFormat(undefined, { ...hours, second: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { ...hours, month: "short", day: "numeric" });
 
 // timeOf shows a time of today as a clock, another with its day.
 export function timeOf(text) {

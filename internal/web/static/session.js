@@ -81,14 +81,14 @@ function DesktopCard({ tree, d, round, chosen }) {
   const query = `?station=${encodeURIComponent(d.station)}`;
   const full = `${d.station}\\${d.name}`;
   const own = !["Default", "Winlogon", "Screen-saver", "Disconnect"].includes(d.name);
-  return html`<article class=${cls("desktop", d.active && "active", chosen && "chosen")} data-testid=${`desktop-${d.name}`} aria-label=${`Desktop ${full}`}>
+  return html`<article class=${cls("desktop", d.active && "active", d.secure && "secure", chosen && "chosen")} data-testid=${`desktop-${d.name}`} aria-label=${`Desktop ${full}`}>
     <button type="button" class="pick" title=${`Show the facts of ${full}`} aria-label=${`Desktop ${full}`} aria-pressed=${String(!!chosen)} onClick=${() => select(s.id, chosen ? null : full)}>
       <${Picture} s=${s} d=${d} round=${round}/></button>
     <footer><b title=${full}>${d.name}</b>
       ${d.active ? html`<${Badge} kind="good" title="Receives the session's input">active<//>`
         : !d.secure && html`<${Button} icon="switch" label="Switch to" title=${`Make ${d.name} the active desktop`} compact=${true} test=${`desktop-switch-${d.name}`}
           onClick=${() => attempt(() => call("POST", `${path}/switch${query}`), `${d.name} is active.`)}/>`}
-      ${d.secure ? html`<${Badge} kind="calm" title="Drawn by the session manager, never by a program">secure<//>`
+      ${d.secure ? !d.active && html`<${Badge} kind="calm" title="Drawn by the session manager, never by a program">secure<//>`
         : html`<${Badge} title=${d.display ? `DISPLAY ${d.display}` : d.surface === "x11" ? "Its X server starts when first needed" : "Drawn by the daemon"}>${d.surface === "x11" ? "X" : "built-in"}<//>`}
       ${own && !d.active && html`<${Button} icon="close" label="Close" title=${`Close desktop ${d.name}`} compact=${true} test=${`desktop-close-${d.name}`}
         onClick=${() => attempt(() => call("DELETE", path + query), `${d.name} is closed.`)}/>`}</footer></article>`;
@@ -142,11 +142,11 @@ export function Session() {
   const zero = s.id === 0;
   return html`<main class="main" data-testid="session" data-session=${s.id}>
     <header class="title"><div class="names">
-      <h1>${zero ? "Services" : s.user || "Logon screen"}</h1>
+      <h1 title=${s.user ? `${fullUser(s)}, ${s.userSid}` : undefined}>${zero ? "Services" : s.user || "Logon screen"}</h1>
       <p><span>Session ${s.id}</span>${s.name && !zero && html`<span>${s.name}</span>`}
         ${!zero && html`<${Badge} kind=${stateKind(s.state)} test="session-state">${stateWords[s.state] || s.state}<//>`}
         ${s.locked && html`<${Badge} kind="calm" test="session-locked"><${Icon} name="lock" size=${11}/> locked<//>`}
-        ${s.user && html`<span title=${s.userSid}>${fullUser(s)}</span>`}${s.loggedOn && html`<span>since ${timeOf(s.loggedOn)}</span>`}
+        ${s.loggedOn && html`<span>since ${timeOf(s.loggedOn)}</span>`}
         <span>${tree.processes.length} ${tree.processes.length === 1 ? "process" : "processes"}</span></p></div>
       ${!zero && html`<${Actions} s=${s}/>`}</header>
     ${tree.messages.length > 0 && html`<div class="asks">${tree.messages.map((m) => html`<${MessageCard} key=${m.id} m=${m} here=${!zero}/>`)}</div>`}
