@@ -99,7 +99,7 @@ func (w *securityWindow) Pointer(e PointerEvent) Action { return w.pointer(e) }
 
 // CredentialPrompt asks for a user and a password. Rules: LGN-14, LGN-16.
 type CredentialPrompt struct {
-	Unlock  bool   // the session is locked; otherwise nobody is logged on
+	Unlock  bool   // the session is locked: User cannot be changed; otherwise nobody is logged on
 	User    string // filled in
 	Text    string // a line above the fields, such as the name of the machine
 	Error   string // why the last attempt was refused
@@ -132,6 +132,7 @@ func (c CredentialPrompt) Window() *CredentialWindow {
 	w.focus = 0
 	if c.User != "" {
 		w.focus = 1
+		user.disabled = c.Unlock
 	}
 	return w
 }
@@ -149,10 +150,11 @@ func (w *CredentialWindow) Credentials() (user, password string) {
 // SetBusy disables the window while the credentials are being checked.
 func (w *CredentialWindow) SetBusy(busy bool) {
 	w.busy, w.frozen = busy, busy
-	w.focus = 1 // another attempt begins with the password
-	for _, e := range w.edits {
-		e.disabled = busy
+	if len(w.edits[0].text) > 0 {
+		w.focus = 1 // another attempt begins with the password
 	}
+	w.edits[0].disabled = busy || w.c.Unlock && w.c.User != ""
+	w.edits[1].disabled = busy
 }
 
 // Layout implements Window.

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package display
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"stationmaster/internal/surface"
+)
+
+// maxOps is how many events may wait for an X server that does not read.
+const maxOps = 8192
+
+// connectTimeout bounds the way to an X server that runs already.
+const connectTimeout = 10 * time.Second
+
+type opKind uint8
+
+const (
+	opKey opKind = iota
+	opPointer
+	opSize
+)
+
+// op is one thing to be sent to an X server.
+type op struct {
+	kind    opKind
+	down    bool
+	keysym  uint32
+	x, y    int // of the pointer, or the size
+	buttons uint8
+}
+
+// link is the way to a desktop's X server: its picture comes into base, input
+// goes out in order. One goroutine runs it.
+type link struct {
+	d      *desktop       // immutable
+	base   *surface.Frame // immutable
+	ctx    context.Context
+	cancel context.CancelFunc
+	wake   chan struct{} // cap 1
+
+	mu  sync.Mutex
+	ops []op // guarded by mu
+}
+
+func newLink(d *desktop, base *surface.Frame) *link {
+	l := &link{d: d, base: base, wake: make(chan struct{}, 1)}
+	l.ctx, l.cancel = context.WithCancel(d.s.m.ctx)
+	return l
+}
+
+// stop ends the link; it does not wait.
+func (l *link) stop() { l.cancel() }
+
+// send queues an event. Movements that nobody waits for are merged; what an X
+// server that does not read cannot take is thrown away.
+func (l *link) send(o op) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.ops)
+	switch {
+	case n > 0 && o.kind == opPointer && l.ops[n-1].kind == opPointer && l.ops[n-1].buttons == o.buttons:
+		l.ops[n-1] = o
+	case n > 0 && o.kind == opSize && l.ops[n-1].kind == opSize:
+		l.ops[n-1] = o
+	case n >= maxOps:
+		return
+	default:
+		l.ops = append(l.ops, o)
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *link) take() []op {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ops := l.ops
+	l.ops = nil
+	return ops
+}
+
+// run serves the link and makes the desktop say why when it breaks.
+func (l *link) run() {
+	err := l.serve()
+	l.cancel()
+	s := l.d.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.d.link == l {
+		l.d.link = nil
+		if err != nil && l.d.fault == "" {
+			l.d.faultLocked(err.Error())
+		}
+	}
+}
+
+// serve returns nil when the link was stopped.
+func (l *link) serve() error {
+	d := l.d
+	x, err := d.ensure(l.ctx)
+	if err != nil {
+		if l.ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	b, err := d.dial(l.ctx, x, l.base)
+	if err != nil {
+		if l.ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("cannot read the picture of %s: %w", d, err)
+	}
+	// Closing unblocks a write to a server that does not read.
+	stop := context.AfterFunc(l.ctx, func() { b.Close() })
+	defer func() {
+		stop()
+		b.Close()
+		<-b.Done()
+	}()
+	d.s.mu.Lock()
+	if d.link == l {
+		d.clearFaultLocked()
+	}
+	d.s.mu.Unlock()
+	for {
+		for _, o := range l.take() {
+			switch o.kind {
+			case opKey:
+				err = b.Key(o.down, o.keysym)
+			case opPointer:
+				err = b.Pointer(o.x, o.y, o.buttons)
+			case opSize:
+				err = b.SetSize(o.x, o.y)
+			}
+			if err != nil {
+				d.s.m.o.Logger.Debug("the X server did not take an event", "session", d.s.id, "desktop", d.String(), "error", err)
+			}
+		}
+		select {
+		case <-l.wake:
+		case <-l.ctx.Done():
+			return nil
+		case <-b.Done():
+			if l.ctx.Err() != nil {
+				return nil
+			}
+			// When the server itself is gone it says more than its socket.
+			select {
+			case <-x.Done():
+				return x.Err()
+			case <-l.ctx.Done():
+				return nil
+			case <-time.After(200 * time.Millisecond):
+			}
+			if err := b.Err(); err != nil {
+				return fmt.Errorf("cannot read the picture of %s: %w", d, err)
+			}
+			return errors.New("the X server ended the connection")
+		}
+	}
+}
+
+// dial connects to the picture of a running X server.
+func (d *desktop) dial(ctx context.Context, x XServer, f *surface.Frame) (Backend, error) {
+	short, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	c, err := x.Dial(short)
+	if err != nil {
+		return nil, err
+	}
+	b, err := d.s.m.o.Connect(ctx, c, f)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return b, nil
+}
