@@ -4,6 +4,7 @@ package surface
 
 import (
 	"image"
+	"slices"
 	"sync"
 )
 
@@ -32,9 +33,8 @@ type Frame struct {
 	version uint64              // guarded by mu; one more with each Update that changed something
 	watches map[*Watch]struct{} // guarded by mu
 	cursor  *Cursor             // guarded by mu; nil: the viewer's usual arrow
-	hook    func(watched bool)  // guarded by mu
-	told    bool                // guarded by mu; what hook was last told
-	telling bool                // guarded by mu; one goroutine is calling hook
+	hooks   []*hook             // guarded by mu; replaced whole, the first is OnWatched's
+	telling bool                // guarded by mu; one goroutine is calling hooks
 }
 
 // NewFrame makes a black frame of w x h pixels. A size out of bounds is brought
@@ -107,6 +107,12 @@ func (f *Frame) Watched() bool {
 	return len(f.watches) > 0
 }
 
+// hook is a function that is told whether anybody watches.
+type hook struct {
+	fn   func(watched bool) // immutable; nil: none
+	told bool               // guarded by Frame.mu; what it was last told
+}
+
 // OnWatched sets what is called with true when the first watcher comes and with
 // false when the last one has gone. It is called without the frame's lock, one
 // call at a time, and the last call always tells the present state; when
@@ -114,15 +120,31 @@ func (f *Frame) Watched() bool {
 // nil takes it away.
 func (f *Frame) OnWatched(fn func(watched bool)) {
 	f.mu.Lock()
-	f.hook = fn
-	f.told = false
+	f.hooks = append([]*hook{{fn: fn}}, f.hooks[min(1, len(f.hooks)):]...)
 	f.mu.Unlock()
 	f.tellWatched()
 }
 
-// tellWatched calls the hook until what it was told last is true. A second
-// caller leaves it to the first, so the hook itself may come and go as a
-// watcher.
+// FollowWatched adds a function that is called like the one of OnWatched, beside
+// it, until stop is called. A call that has begun may still be running then.
+func (f *Frame) FollowWatched(fn func(watched bool)) (stop func()) {
+	h := &hook{fn: fn}
+	f.mu.Lock()
+	if len(f.hooks) == 0 {
+		f.hooks = append(f.hooks, &hook{}) // OnWatched's place
+	}
+	f.hooks = append(slices.Clip(f.hooks), h)
+	f.mu.Unlock()
+	f.tellWatched()
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.hooks = slices.DeleteFunc(slices.Clone(f.hooks), func(other *hook) bool { return other == h })
+	}
+}
+
+// tellWatched calls hooks until what each was told last is true. A second caller
+// leaves it to the first, so a hook itself may come and go as a watcher.
 func (f *Frame) tellWatched() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -133,15 +155,16 @@ func (f *Frame) tellWatched() {
 	defer func() { f.telling = false }()
 	for {
 		now := len(f.watches) > 0
-		if now == f.told || f.hook == nil {
+		i := slices.IndexFunc(f.hooks, func(h *hook) bool { return h.fn != nil && h.told != now })
+		if i < 0 {
 			return
 		}
-		f.told = now
-		hook := f.hook
+		h := f.hooks[i]
+		h.told = now
 		f.mu.Unlock()
 		func() {
-			defer f.mu.Lock() // also when hook panics: the deferred Unlock needs it
-			hook(now)
+			defer f.mu.Lock() // also when the hook panics: the deferred Unlock needs it
+			h.fn(now)
 		}()
 	}
 }

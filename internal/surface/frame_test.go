@@ -366,3 +366,20 @@ func TestWatchDamage(t *testing.T) {
 	a.Damage(image.Rect(70, 70, 99, 99))
 	a.Take(func(*image.RGBA, surface.Damage) { t.Error("damage outside the frame") })
 }
+
+func TestFollowWatched(t *testing.T) {
+	f := surface.NewFrame(8, 8)
+	var one, two, three []bool
+	stop := f.FollowWatched(func(w bool) { one = append(one, w) })
+	f.OnWatched(func(w bool) { two = append(two, w) })
+	w := f.Watch()
+	stop3 := f.FollowWatched(func(w bool) { three = append(three, w) })
+	stop()
+	f.OnWatched(nil)
+	w.Close()
+	stop3()
+	f.Watch().Close()
+	if len(one) != 1 || !one[0] || len(two) != 1 || !two[0] || len(three) != 2 || !three[0] || three[1] {
+		t.Errorf("told %v, %v and %v", one, two, three)
+	}
+}
