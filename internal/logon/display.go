@@ -7,11 +7,9 @@ type ScreenKind uint8
 
 const (
 	ScreenNone     ScreenKind = iota // nothing but the background
-	ScreenWelcome                    // press Ctrl+Alt+Del to log on
 	ScreenLogon                      // user name and password
 	ScreenSecurity                   // lock, log off, cancel
 	ScreenUnlock                     // password of the user of the session
-	ScreenLocked                     // press Ctrl+Alt+Del to unlock
 )
 
 // Screen is what winlogon wants shown on the Winlogon desktop of a session.
