@@ -347,5 +347,8 @@ func (p *Process) connectNow() error {
 		return err
 	}
 	defer t.Detach()
-	return t.Connect()
+	if err := t.Connect(); err != nil && !p.hasEnded() {
+		return err
+	}
+	return nil // a program that has ended by now says with its exit code how
 }
