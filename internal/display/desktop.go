@@ -39,7 +39,8 @@ type desktop struct {
 	link       *link         // the way to the server, while needed
 	fault      string        // why there is no picture; "" if there is one
 	faultLayer *surface.Layer
-	died       bool // the server ended by itself: only a program brings a new one
+	retryAt    time.Time // no new attempt before, unless the desktop is switched to
+	died       bool      // the server ended by itself: only a program brings a new one
 }
 
 // String names the desktop as Windows does: WinSta0\Default.
@@ -149,6 +150,9 @@ func (s *session) checkWatch(d *desktop, comp *surface.Compositor, base *surface
 	}
 }
 
+// retryAfter is how long a picture that failed is left alone.
+const retryAfter = 5 * time.Second
+
 // armLocked begins the time after which the picture is dropped.
 func (d *desktop) armLocked() {
 	if d.drop != nil {
@@ -204,6 +208,7 @@ func (d *desktop) resizeLocked(w, h int) {
 // faultLocked makes the desktop say why it has no picture.
 func (d *desktop) faultLocked(why string) {
 	d.fault = why
+	d.retryAt = time.Now().Add(retryAfter)
 	d.s.m.o.Logger.Warn("a desktop has no display", "session", d.s.id, "desktop", d.String(), "reason", why)
 	if d.comp != nil {
 		d.showFaultLocked()
@@ -351,6 +356,11 @@ func (d *desktop) await(x XServer) {
 // connectLocked makes the way to the X server, starting that when needed.
 func (d *desktop) connectLocked() {
 	if d.kind != station.SurfaceX11 || d.link != nil || d.closed || d.died || d.base == nil {
+		return
+	}
+	// Showing a fault makes viewers look at another frame, which brings them
+	// here: that is no reason to try again.
+	if d.fault != "" && time.Now().Before(d.retryAt) {
 		return
 	}
 	l := newLink(d, d.base)

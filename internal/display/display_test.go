@@ -629,6 +629,17 @@ func TestServerDies(t *testing.T) {
 		if w.servers[1].closed {
 			t.Error("the X server was closed")
 		}
+		// Nobody tries again and again; who looks anew later does, once.
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if w.dials != 2 {
+			t.Errorf("%d connections", w.dials)
+		}
+		w.m.Switch(1, "WinSta0", "Winlogon")
+		w.m.Switch(1, "WinSta0", "Work")
+		if got := x.picture().RGBAAt(320, 200); got != palette[2] || w.dials != 3 {
+			t.Errorf("the picture does not come back: %v, %d connections", got, w.dials)
+		}
 		f.Close()
 		f.Close()
 		if !w.servers[1].closed {

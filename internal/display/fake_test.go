@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"log/slog"
 	"net"
 	"slices"
 	"sync"
@@ -151,7 +152,7 @@ func bubble(t *testing.T, fn func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, backends: map[string]*fakeBackend{}}
 		w.m = display.New(display.Options{
-			DefaultKind: station.SurfaceX11, Width: 640, Height: 400,
+			DefaultKind: station.SurfaceX11, Width: 640, Height: 400, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 			StartServer: func(ctx context.Context, o xserver.Options) (display.XServer, error) {
 				w.mu.Lock()
 				defer w.mu.Unlock()

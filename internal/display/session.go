@@ -175,6 +175,7 @@ func (s *session) activateLocked(d *desktop) {
 		if s.width != 0 {
 			d.resizeLocked(s.width, s.height)
 		}
+		d.retryAt = time.Time{}
 		// The pointer is where it was (IN-8).
 		if d.link != nil {
 			d.link.send(op{kind: opPointer, x: s.pointer.X, y: s.pointer.Y})
