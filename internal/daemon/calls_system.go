@@ -70,16 +70,17 @@ func (s *Services) Status(_ context.Context, _ *Call) (*api.StatusReply, error) 
 	return r, nil
 }
 
-// ReadEvents gives events of sessions that the caller may query.
+// ReadEvents gives the events of the caller's own session, the session events of
+// those it may query, and everything to administrators.
 func (s *Services) ReadEvents(ctx context.Context, c *Call, q *api.ReadLogRequest) (*api.EventsReply, error) {
 	r := &api.EventsReply{Next: q.After}
 	tok := c.Thread.EffectiveToken()
-	all := tok.IsAdministrator()
+	all, own := tok.IsAdministrator(), c.Thread.Process().Session().ID()
 	err := poll(ctx, q, func(ctx context.Context, max int) (found bool, err error) {
 		events, err := s.Engine.ReadEvents(ctx, r.Next, max)
 		for _, ev := range events {
 			r.Lost += gap(&r.Next, ev.Seq)
-			if all || s.mayQuery(tok, ev.Session) {
+			if all || ev.Session == own || strings.HasPrefix(ev.Kind, "session-") && s.mayQuery(tok, ev.Session) {
 				r.Events = append(r.Events, event(ev))
 			}
 		}

@@ -35,6 +35,9 @@ var _ Display = (*Screens)(nil)
 
 // NewScreens shows what m draws.
 func NewScreens(m *display.Manager, log *slog.Logger) *Screens {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &Screens{m: m, log: log, viewers: map[uint32]*viewers{}}
 }
 
