@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -319,21 +320,46 @@ func TestCopyRect(t *testing.T) {
 	}
 }
 
-// A still picture costs nothing at all.
+// A still picture costs nothing at all: an hour passes without a byte.
 func TestStillPicture(t *testing.T) {
-	f := newFrame(rfbtest.Text(640, 480, 5))
-	cl := connect(t, newScreen(f), rfb.Options{}, rfbtest.ClientOptions{Encodings: with(7, rfbtest.Quality(6))})
-	if err := cl.WaitPicture(patience, f.Snapshot()); err != nil {
-		t.Fatal(err)
-	}
-	answered := make(chan struct{})
-	f.Update(func(*surface.Paint) {})
-	close(answered)
-	updates, bytes := cl.Stats()
-	time.Sleep(400 * time.Millisecond) // longer than the pace and the refresh
-	if u, b := cl.Stats(); u > updates+1 || b > bytes+64 {
-		t.Errorf("%d updates and %d bytes for a picture that stands still", u-updates, b-bytes)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFrame(rfbtest.Photo(320, 240, 5))
+		server, client := net.Pipe()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			rfb.Serve(t.Context(), server, newScreen(f), rfb.Options{})
+		}()
+		cl, err := rfbtest.Connect(client, rfbtest.ClientOptions{Encodings: with(7, rfbtest.Quality(6))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second) // the refresh included
+		synctest.Wait()
+		cl.See(func(d *rfbtest.Decoder) {
+			if !bytes.Equal(d.Img.Pix, f.Snapshot().Pix) || d.Counts["jpeg"] == 0 {
+				t.Errorf("the picture is not there: %v", d.Counts)
+			}
+		})
+		updates, bytes := cl.Stats()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if u, b := cl.Stats(); u != updates || b != bytes {
+			t.Errorf("%d updates and %d bytes for a picture that stands still", u-updates, b-bytes)
+		}
+		// Changes that go on are paced: a second of them is at most 60 updates.
+		for range 1000 {
+			f.Update(func(p *surface.Paint) { p.Damage(image.Rect(0, 0, 8, 8)) })
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if u, _ := cl.Stats(); u-updates < 50 || u-updates > 62 {
+			t.Errorf("%d updates in a second of changes", u-updates)
+		}
+		cl.Close()
+		<-ended
+	})
 }
 
 func TestDesktopSwitch(t *testing.T) {
@@ -487,19 +513,12 @@ func TestResizeByViewer(t *testing.T) {
 	other := connect(t, s, rfb.Options{}, rfbtest.ClientOptions{Encodings: with(16)})
 	last := func(want rfbtest.Resize) {
 		t.Helper()
-		err := cl.WaitFor(patience, func(*rfbtest.Decoder) bool { return true })
-		limit := time.Now().Add(patience)
-		for err == nil {
-			r := cl.State().Resizes
-			if len(r) > 0 && r[len(r)-1] == want {
-				return
-			}
-			if time.Now().After(limit) {
-				t.Fatalf("sizes told: %v, want %v at the end", r, want)
-			}
-			time.Sleep(time.Millisecond)
+		err := cl.WaitState(patience, func(s rfbtest.State) bool {
+			return len(s.Resizes) > 0 && s.Resizes[len(s.Resizes)-1] == want
+		})
+		if err != nil {
+			t.Fatalf("want %v at the end: %v", want, err)
 		}
-		t.Fatal(err)
 	}
 	last(rfbtest.Resize{Reason: 0, Status: 0, W: 320, H: 240}) // tells that it can be asked
 	cl.SetSize(500, 300)
@@ -572,12 +591,9 @@ func TestReadOnly(t *testing.T) {
 	cl.Write([]byte{6, 0, 0, 0, 0, 0, 0, 2, 'h', 'i'})
 	cl.Write([]byte{255, 0, 0, 1, 0, 0, 0, 'a', 0, 0, 0, 30})
 	cl.SetSize(100, 100)
-	limit := time.Now().Add(patience)
-	for r := cl.State().Resizes; len(r) == 0 || r[len(r)-1] != (rfbtest.Resize{Reason: 1, Status: 1, W: 320, H: 240}); r = cl.State().Resizes {
-		if time.Now().After(limit) {
-			t.Fatalf("the wish for a size was not refused: %v", r)
-		}
-		time.Sleep(time.Millisecond)
+	refused := rfbtest.Resize{Reason: 1, Status: 1, W: 320, H: 240}
+	if err := cl.WaitState(patience, func(s rfbtest.State) bool { return slices.Contains(s.Resizes, refused) }); err != nil {
+		t.Fatal(err)
 	}
 	paint(f, rfbtest.Photo(320, 240, 4))
 	if err := cl.WaitPicture(patience, f.Snapshot()); err != nil {
@@ -592,12 +608,9 @@ func TestFencesAndContinuous(t *testing.T) {
 	f := newFrame(rfbtest.Text(320, 240, 1))
 	cl := connect(t, newScreen(f), rfb.Options{}, rfbtest.ClientOptions{Encodings: with(16)})
 	cl.Write(append([]byte{248, 0, 0, 0, 0x80, 0, 0, 7, 3}, "abc"...))
-	limit := time.Now().Add(patience)
-	for st := cl.State(); len(st.Fences) == 0 || st.ContEnds == 0 || st.Cursors == 0; st = cl.State() {
-		if time.Now().After(limit) {
-			t.Fatalf("got %+v", st)
-		}
-		time.Sleep(time.Millisecond)
+	err := cl.WaitState(patience, func(s rfbtest.State) bool { return len(s.Fences) > 0 && s.ContEnds > 0 && s.Cursors > 0 })
+	if err != nil {
+		t.Fatal(err)
 	}
 	if st := cl.State(); !bytes.Equal(st.Fences[0], []byte("abc")) || st.ContEnds != 1 || st.Cursors != 1 {
 		t.Errorf("got %+v", st)
@@ -611,10 +624,7 @@ func TestFencesAndContinuous(t *testing.T) {
 		}
 	}
 	cl.Write([]byte{150, 0, 0, 0, 0, 0, 1, 0, 1, 0})
-	for cl.State().ContEnds < 2 {
-		if time.Now().After(limit) {
-			t.Fatal("the end of continuous updates is not told")
-		}
-		time.Sleep(time.Millisecond)
+	if err := cl.WaitState(patience, func(s rfbtest.State) bool { return s.ContEnds == 2 }); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -151,6 +151,11 @@ func (w *Watch) TakeSome(o TakeOptions, fn func(img *image.RGBA, d Damage)) {
 	d.More = w.dirty > 0
 	if d.More {
 		w.signal()
+	} else { // nobody can signal meanwhile: that takes the lock for writing
+		select {
+		case <-w.ready:
+		default:
+		}
 	}
 	fn(w.f.img, d)
 }

@@ -237,6 +237,10 @@ type State struct {
 func (c *Client) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.stateLocked()
+}
+
+func (c *Client) stateLocked() State {
 	return State{append([]Resize(nil), c.resizes...), c.cursors, append([][]byte(nil), c.fences...), c.contEnds}
 }
 
@@ -263,6 +267,15 @@ func (c *Client) WaitFor(limit time.Duration, ok func(d *Decoder) bool) error {
 		}
 		c.cond.Wait()
 	}
+}
+
+// WaitState waits until ok is true of what came besides pixels.
+func (c *Client) WaitState(limit time.Duration, ok func(s State) bool) error {
+	err := c.WaitFor(limit, func(*Decoder) bool { return ok(c.stateLocked()) })
+	if err != nil {
+		return fmt.Errorf("%w; got %+v", err, c.State())
+	}
+	return nil
 }
 
 // WaitPicture waits until the picture is exactly img.

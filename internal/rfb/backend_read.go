@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rfb
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"os"
+	"time"
+
+	"stationmaster/internal/rfb/encode"
+	"stationmaster/internal/surface"
+	"stationmaster/win32"
+)
+
+const (
+	stageBytes     = 1 << 20 // pixels that are read before they are drawn
+	maxServerCut   = 64 << 20
+	maxServerSide  = 512 // of a cursor that is read over; larger ends the connection
+	maxSizes       = 4   // changes of size in one update
+	maxCursors     = 4   // shapes of the pointer in one update
+	maxScreenTimes = 4   // times the screen's pixels that one update may hold
+)
+
+// read handles the X server's messages until something is wrong.
+func (b *BackendConn) read() error {
+	b.stage.limit = stageBytes
+	for {
+		b.c.SetReadDeadline(time.Time{}) // an X server may be silent for ever
+		kind := b.in.u8()
+		b.c.SetReadDeadline(time.Now().Add(b.o.Patience)) // but not inside a message
+		err := b.in.err
+		if err == nil {
+			err = b.message(kind)
+		}
+		if err == nil {
+			err = b.in.err
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return serverError("stopped inside a message for %v", b.o.Patience)
+		}
+		if err != nil {
+			return fmt.Errorf("the X server's picture ended: %w", err)
+		}
+	}
+}
+
+func (b *BackendConn) message(kind uint8) error {
+	in := b.in
+	switch kind {
+	case msgFramebufferUpdate:
+		return b.update()
+	case msgBell:
+		return nil
+	case msgServerCutText:
+		in.bytes(3)
+		n := int64(int32(in.u32()))
+		if n < 0 {
+			n = -n
+		}
+		if n > maxServerCut {
+			return serverError("sends a clipboard of %d bytes", n)
+		}
+		in.skip(n)
+		return nil
+	}
+	return serverError("sends message %d", kind)
+}
+
+// update reads one update. The frame's lock is never held while reading: an X
+// server that stops in the middle stops nobody who looks.
+func (b *BackendConn) update() error {
+	b.mu.Lock()
+	asked, full := b.asked, b.full
+	b.mu.Unlock()
+	if !asked {
+		return serverError("sends an update that was not asked for")
+	}
+	in := b.in
+	in.u8()
+	n := int(in.u16())
+	budget := maxScreenTimes * surface.MaxWidth * surface.MaxHeight
+	pixels, sizes, cursors, drawn := 0, 0, 0, false
+	for i := 0; i < n && in.err == nil; i++ {
+		r := in.rect()
+		e := int32(in.u32())
+		if in.err != nil {
+			return nil
+		}
+		var err error
+		switch e {
+		case encode.EncodingRaw:
+			if pixels += r.Dx() * r.Dy(); pixels > budget {
+				return serverError("sends %d pixels in one update", pixels)
+			}
+			drawn = true
+			err = b.raw(r)
+		case encode.EncodingCopyRect:
+			src := image.Pt(int(in.u16()), int(in.u16()))
+			from := image.Rectangle{Min: src, Max: src.Add(r.Size())}
+			if screen := image.Rect(0, 0, b.w, b.h); in.err == nil && (!inside(r, screen) || !inside(from, screen)) {
+				return serverError("copies %v to %v on a screen of %dx%d", from, r, b.w, b.h)
+			}
+			// A copy is work although it is short: it counts like pixels.
+			if pixels += r.Dx() * r.Dy(); pixels > budget {
+				return serverError("copies %d pixels in one update", pixels)
+			}
+			if !r.Empty() {
+				b.stage.ops = append(b.stage.ops, stageOp{kind: stageCopy, r: r, src: src})
+			}
+		case pseudoExtendedDesktopSize, pseudoDesktopSize:
+			if sizes++; sizes > maxSizes {
+				return serverError("changes its size more than %d times in one update", maxSizes)
+			}
+			err = b.size(r, e == pseudoExtendedDesktopSize)
+		case pseudoCursor:
+			if cursors++; cursors > maxCursors {
+				return serverError("changes the pointer more than %d times in one update", maxCursors)
+			}
+			err = b.cursor(r)
+		case pseudoLEDState:
+			in.u8()
+		default:
+			return serverError("sends encoding %d, which was not asked for", e)
+		}
+		if err != nil {
+			return err
+		}
+		if len(b.stage.ops) >= 1024 {
+			b.draw()
+		}
+	}
+	if in.err != nil {
+		return nil
+	}
+	b.draw()
+
+	b.mu.Lock()
+	b.asked = false
+	if full && drawn {
+		if sizes == 0 {
+			b.full = false
+		}
+		select {
+		case <-b.synced:
+		default:
+			close(b.synced)
+		}
+	}
+	// The first answer of an X server may hold its size alone, and forget the
+	// request for pixels.
+	b.again = !b.gotOne && !drawn
+	b.gotOne = true
+	b.mu.Unlock()
+	b.wake()
+	return nil
+}
+
+// inside reports whether r lies in bounds; unlike image.Rectangle.In also for an
+// empty one.
+func inside(r, bounds image.Rectangle) bool {
+	return r.Min.X >= bounds.Min.X && r.Min.Y >= bounds.Min.Y && r.Max.X <= bounds.Max.X && r.Max.Y <= bounds.Max.Y
+}
+
+// raw reads pixels, in parts when there are many.
+func (b *BackendConn) raw(r image.Rectangle) error {
+	if !inside(r, image.Rect(0, 0, b.w, b.h)) {
+		return serverError("sends pixels of %v on a screen of %dx%d", r, b.w, b.h)
+	}
+	if r.Empty() {
+		return nil
+	}
+	s := &b.stage
+	if s.pix == nil {
+		s.pix = make([]byte, stageBytes)
+	}
+	stride := 4 * r.Dx()
+	for r.Dy() > 0 && b.in.err == nil {
+		used := s.used()
+		rows := min(r.Dy(), (len(s.pix)-used)/stride) // stride is at most 16 kB
+		if rows == 0 {
+			b.draw()
+			continue
+		}
+		part := r
+		part.Max.Y = r.Min.Y + rows
+		b.in.full(s.pix[used : used+rows*stride])
+		if b.in.err != nil {
+			return nil
+		}
+		s.ops = append(s.ops, stageOp{kind: stagePixels, r: part, at: used})
+		r.Min.Y = part.Max.Y
+	}
+	return nil
+}
+
+// used gives how much of pix holds pixels that were not drawn yet.
+func (s *staging) used() int {
+	for i := len(s.ops) - 1; i >= 0; i-- {
+		if o := s.ops[i]; o.kind == stagePixels {
+			return o.at + 4*o.r.Dx()*o.r.Dy()
+		}
+	}
+	return 0
+}
+
+// draw brings what was read into the frame.
+func (b *BackendConn) draw() {
+	s := &b.stage
+	if len(s.ops) == 0 {
+		return
+	}
+	b.frame.Update(func(p *surface.Paint) {
+		for _, o := range s.ops {
+			switch o.kind {
+			case stagePixels:
+				putPixels(p.Image(), o.r, s.pix[o.at:])
+				p.Damage(o.r)
+			case stageCopy:
+				p.Copy(o.r, o.src)
+			case stageSize:
+				p.Resize(o.r.Dx(), o.r.Dy())
+			case stageCursor:
+				p.SetCursor(s.cursor)
+			}
+		}
+	})
+	s.ops = s.ops[:0]
+}
+
+// putPixels copies rows of R, G, B, anything into img and makes them opaque.
+func putPixels(img *image.RGBA, r image.Rectangle, pix []byte) {
+	const opaque = 0xff000000ff000000
+	n := 4 * r.Dx()
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		dst := img.Pix[img.PixOffset(r.Min.X, y):][:n]
+		src := pix[:n]
+		pix = pix[n:]
+		for len(dst) >= 8 && len(src) >= 8 {
+			binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(src)|opaque)
+			dst, src = dst[8:], src[8:]
+		}
+		if len(dst) >= 4 && len(src) >= 4 {
+			binary.LittleEndian.PutUint32(dst, binary.LittleEndian.Uint32(src)|opaque>>32)
+		}
+	}
+}
+
+// size takes the X server's size, or its answer to a wish for one. Whoever changed
+// it, a program by RandR or we, it stays within bounds.
+func (b *BackendConn) size(r image.Rectangle, extended bool) error {
+	in := b.in
+	reason, status := 0, 0
+	w, h := r.Dx(), r.Dy()
+	var id uint32
+	if extended {
+		reason, status = r.Min.X, r.Min.Y
+		screens := int64(in.u8())
+		in.bytes(3)
+		if screens > 0 {
+			id = in.u32()
+			in.bytes(12)
+			screens--
+		}
+		in.skip(16 * screens)
+	}
+	if in.err != nil {
+		return nil
+	}
+	if status == sizeOK {
+		if !surface.ValidSize(w, h) {
+			return serverError("changes its size to %dx%d", w, h)
+		}
+		if w != b.w || h != b.h {
+			b.w, b.h = w, h
+			b.stage.ops = append(b.stage.ops, stageOp{kind: stageSize, r: image.Rect(0, 0, w, h)})
+			b.draw()
+			b.mu.Lock()
+			b.full = true
+			if reason != 1 || len(b.waiters) == 0 { // not our own wish, whose pixels are waited for
+				b.earliest = time.Now().Add(resizePace)
+			}
+			b.mu.Unlock()
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if extended {
+		b.resizable, b.screenID = true, id
+	}
+	if reason == 1 && len(b.waiters) > 0 {
+		var err error
+		if status != sizeOK {
+			err = &win32.Error{Op: "SetSize", Object: fmt.Sprintf("X server, status %d", status), Code: win32.ERROR_ACCESS_DENIED}
+		}
+		b.waiters[0] <- err
+		b.waiters = b.waiters[1:]
+	}
+	return nil
+}
+
+// cursor takes the pointer's shape. One larger than viewers are sent is read over.
+func (b *BackendConn) cursor(r image.Rectangle) error {
+	w, h := r.Dx(), r.Dy()
+	if w > maxServerSide || h > maxServerSide {
+		return serverError("sends a pointer of %dx%d", w, h)
+	}
+	maskStride := (w + 7) / 8
+	if w > surface.MaxCursor || h > surface.MaxCursor {
+		b.in.skip(int64(4*w*h + maskStride*h))
+		return nil
+	}
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	b.in.full(img.Pix)
+	mask := make([]byte, maskStride*h)
+	b.in.full(mask)
+	if b.in.err != nil {
+		return nil
+	}
+	for y := range h {
+		for x := range w {
+			if o := img.PixOffset(x, y); mask[y*maskStride+x/8]&(0x80>>(x%8)) != 0 {
+				img.Pix[o+3] = 255
+			} else {
+				copy(img.Pix[o:o+4], []byte{0, 0, 0, 0})
+			}
+		}
+	}
+	b.stage.cursor = &surface.Cursor{Image: img, Hot: r.Min}
+	b.stage.ops = append(b.stage.ops, stageOp{kind: stageCursor})
+	return nil
+}
