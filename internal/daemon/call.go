@@ -21,6 +21,7 @@ type Call struct {
 	// Files came with the call. They are closed when the call ends.
 	Files []*os.File
 
+	server   *Server
 	takeover func(ctx context.Context, c net.Conn) // set by Takeover
 }
 

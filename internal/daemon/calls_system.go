@@ -47,7 +47,7 @@ func (s *Services) Ping(_ context.Context, _ *Call, q *api.PingRequest) (*api.Pi
 	return &api.PingReply{Payload: q.Payload}, nil
 }
 
-func (s *Services) Status(_ context.Context, _ *Call) (*api.StatusReply, error) {
+func (s *Services) Status(_ context.Context, c *Call) (*api.StatusReply, error) {
 	r := &api.StatusReply{
 		Version: s.Version, Mode: s.Engine.Mode().String(), StartedNanos: nanos(s.Started),
 		UptimeSeconds: uint64(time.Since(s.Started) / time.Second),
@@ -59,10 +59,8 @@ func (s *Services) Status(_ context.Context, _ *Call) (*api.StatusReply, error) 
 			r.Desktops += uint32(len(w.Desktops()))
 		}
 	}
-	if s.Server != nil {
-		if srv := s.Server(); srv != nil {
-			r.Connections = uint32(srv.Connections())
-		}
+	if c.server != nil {
+		r.Connections = uint32(c.server.Connections())
 	}
 	if s.FillStatus != nil {
 		s.FillStatus(r)

@@ -72,7 +72,7 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(w.Close)
 	m.OnSecureAttention(w.SecureAttention)
 	p.services = &Services{Engine: p.engine, Store: store, Winlogon: w, Display: screens, Product: "test", Started: time.Now(),
-		Version: "1", Server: func() *Server { return p.server }}
+		Version: "1"}
 	p.path = filepath.Join(t.TempDir(), "call")
 	p.start(nil)
 	t.Cleanup(func() { p.server.Close() })

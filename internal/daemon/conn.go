@@ -125,7 +125,7 @@ func (c *conn) handle(ctx context.Context, q wire.Request, greeted *bool) (func(
 		closeAll(q.Files)
 		return nil, c.replyError(q.ID, name, &win32.Error{Op: name, Object: "descriptors", Code: win32.ERROR_INVALID_PARAMETER})
 	}
-	call := &Call{Thread: c.thread, Peer: c.peer, Files: q.Files}
+	call := &Call{Thread: c.thread, Peer: c.peer, Files: q.Files, server: c.server}
 	switch {
 	case flags&api.Blocking != 0:
 		return nil, c.start(ctx, call, q, name)

@@ -90,7 +90,7 @@ func newPlane(t testing.TB, limits Limits, wrap func(*plane) Handler) *plane {
 	if err := p.engine.StartHost(context.Background(), zero, station.SessionSpec{}); err != nil {
 		t.Fatal(err)
 	}
-	p.services = &Services{Engine: p.engine, Product: "test", Daemon: 1, Started: time.Now(), Server: func() *Server { return p.server }}
+	p.services = &Services{Engine: p.engine, Product: "test", Daemon: 1, Started: time.Now()}
 	p.path = filepath.Join(t.TempDir(), "call")
 	p.start(wrap)
 	t.Cleanup(func() {

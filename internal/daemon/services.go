@@ -28,7 +28,6 @@ type Services struct {
 	Sessions Sessions
 	SCM      ServiceManager
 	Display  Display
-	Server   func() *Server // for its counts; may give nil
 
 	// FillStatus fills in what only the wiring knows: isolation, features, X
 	// server, adopted sessions, console address.

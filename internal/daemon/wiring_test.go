@@ -11,9 +11,8 @@ import (
 	"stationmaster/station"
 )
 
-// Follow keeps the screens in step with an engine event: which desktop of a
-// session is shown, and that a session is gone. It is meant
-// for the engine's observers.
+// Follow keeps the screens in step with an engine event, as the daemon's wiring
+// does: which desktop of a session is shown, and that a session is gone.
 func (s *Screens) Follow(e *station.Engine, ev station.Event) {
 	switch ev.Kind {
 	case station.EventSessionTerminate:
