@@ -141,12 +141,7 @@ func (h *Host) openDir() error {
 	if h.lock, err = os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return wrap(err)
 	}
-	if err := unix.Flock(int(h.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		b := make([]byte, 32)
-		n, _ := h.lock.ReadAt(b, 0)
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return wrap(fmt.Errorf("process %s uses it already: %w", strings.TrimSpace(string(b[:n])), syscall.EBUSY))
-		}
+	if err := h.lockDir(); err != nil {
 		return wrap(err)
 	}
 	h.lock.Truncate(0)
@@ -161,6 +156,25 @@ func (h *Host) openDir() error {
 		return wrap(err)
 	}
 	return nil
+}
+
+// lockDir waits a little: a daemon that was killed while it forked has its lock
+// kept by the child until that has come to its exec.
+func (h *Host) lockDir() error {
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		err := unix.Flock(int(h.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		b := make([]byte, 32)
+		n, _ := h.lock.ReadAt(b, 0)
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+		st, serr := readStat("/proc", pid)
+		dead := serr != nil || st.state == 'Z'
+		if waited := time.Since(began); waited > 3*time.Second || !dead && waited > 200*time.Millisecond {
+			return fmt.Errorf("process %d uses it already: %w", pid, syscall.EBUSY)
+		}
+	}
 }
 
 func (h *Host) closeFiles() {

@@ -143,7 +143,7 @@ func endSession(t *testing.T, s *host.Session) {
 	}
 }
 
-var baseEnv = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C"}
+var baseEnv = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C", "GORACE=atexit_sleep_ms=0"}
 
 // run runs a program to its end and gives its output and exit status.
 func run(t *testing.T, s *host.Session, spec station.ProcessSpec) (string, station.ExitStatus) {
@@ -344,6 +344,8 @@ func progMain(args []string) int {
 			fmt.Println(err)
 			return 1
 		}
+	case "daemon": // a daemon to be killed
+		return daemonMain(args[1], args[2], args[3])
 	case "listen": // serve a socket until killed
 		return progListen(args[1])
 	default:
