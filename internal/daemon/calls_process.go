@@ -30,25 +30,33 @@ func (s *Services) CreateProcess(ctx context.Context, c *Call, q *api.CreateProc
 }
 
 // environment gives the environment and directory of a new program: what the
-// caller says, else those of the user who is logged on to the token's session.
+// caller says, else those of the user whose token the program gets.
 func (s *Services) environment(c *Call, q *api.CreateProcessRequest) (env []string, dir string, err error) {
 	env, dir = q.Env, q.Dir
-	if len(env) > 0 && dir != "" || s.Winlogon == nil {
+	if len(env) > 0 && dir != "" || s.Winlogon == nil || s.Store == nil {
 		return env, dir, nil
 	}
-	session := c.Thread.Process().Session().ID()
+	tok := c.Thread.Process().Token()
 	if q.Token != 0 {
-		tok, err := c.Thread.Token(q.Token, win32.TOKEN_QUERY)
-		if err != nil {
+		if tok, err = c.Thread.Token(q.Token, win32.TOKEN_QUERY); err != nil {
 			return nil, "", err
 		}
-		session = tok.SessionID()
+	}
+	var userEnv []string
+	var home string
+	if se, ok := s.Engine.Session(tok.SessionID()); ok && se.User() != nil && se.User().User() == tok.User() {
+		userEnv, _ = s.Winlogon.Environment(se.ID())
+		home, _ = s.Winlogon.Home(se.ID())
+	} else if a, err := s.Store.BySID(tok.User()); err == nil {
+		if userEnv, home, err = s.Winlogon.EnvironmentFor(a); err != nil {
+			return nil, "", err
+		}
 	}
 	if len(env) == 0 {
-		env, _ = s.Winlogon.Environment(session)
+		env = userEnv
 	}
 	if dir == "" {
-		dir, _ = s.Winlogon.Home(session)
+		dir = home
 	}
 	return env, dir, nil
 }

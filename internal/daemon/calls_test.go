@@ -20,6 +20,8 @@ import (
 	"stationmaster/conform"
 	"stationmaster/internal/display"
 	"stationmaster/internal/logon"
+	"stationmaster/internal/scm"
+	"stationmaster/internal/wts"
 	"stationmaster/security"
 	"stationmaster/station"
 	"stationmaster/win32"
@@ -71,7 +73,14 @@ func newHouse(t *testing.T) *house {
 	}
 	t.Cleanup(w.Close)
 	m.OnSecureAttention(w.SecureAttention)
-	p.services = &Services{Engine: p.engine, Store: store, Winlogon: w, Display: screens, Product: "test", Started: time.Now(),
+	sessions := wts.New(wts.Options{Engine: p.engine, Store: store, Winlogon: w, Display: m, Viewers: screens.Viewers})
+	t.Cleanup(sessions.Close)
+	services, err := scm.Open(scm.Options{DB: db, Engine: p.engine, Store: store, Environment: w.EnvironmentFor, LogDir: t.TempDir(), StopGrace: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(services.Close)
+	p.services = &Services{Engine: p.engine, Store: store, Winlogon: w, Sessions: sessions, SCM: services, Display: screens, Product: "test", Started: time.Now(),
 		Version: "1"}
 	p.path = filepath.Join(t.TempDir(), "call")
 	p.start(nil)
@@ -571,6 +580,18 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("%s in %s", env, s.Dir)
 		}
 	})
+	if _, err := op.CreateProcess(ctx, client.CreateProcessRequest{Path: "/bin/prog", Env: []string{"A=1"}, Dir: "/etc"}); err != nil {
+		t.Fatal(err)
+	}
+	if s := spec.Load(); !strings.Contains(strings.Join(s.Env, " "), "A=1") || strings.Contains(strings.Join(s.Env, " "), "HOME=") || s.Dir != "/etc" {
+		t.Errorf("%s in %s", s.Env, s.Dir)
+	}
+	if _, err := op.CreateProcess(ctx, client.CreateProcessRequest{Path: "/bin/prog"}); err != nil {
+		t.Fatal(err)
+	}
+	if s := spec.Load(); !strings.Contains(strings.Join(s.Env, " "), "PATH=") {
+		t.Errorf("a program of the system's begins with %s", s.Env)
+	}
 	h.host.Remove("/bin/nothing")
 	_, err := op.CreateProcess(ctx, client.CreateProcessRequest{Path: "/bin/nothing"})
 	wantCode(t, err, win32.ERROR_FILE_NOT_FOUND)

@@ -13,7 +13,7 @@
 // All integers are little-endian. The id is the client's and comes back in the
 // reply; a client uses an id again only after its reply came. flags are 0 in
 // version 1. fds is the number of descriptors sent by SCM_RIGHTS with the
-// frame's own bytes, 16 at most; a frame and its descriptors are one sendmsg.
+// frame's first bytes, 16 at most; no other frame's bytes go with them.
 //
 // code is 0 and the payload the reply's body, or code is a Win32 number and
 // the payload four strings: operation, object, rule and, when the trouble was

@@ -23,6 +23,7 @@ type model struct {
 	bodies  []reflect.Type          // those that are a request or a reply, by name
 	doc     map[string]string       // comment of a struct
 	field   map[string][]fieldNotes // fields of a struct in order
+	frames  string                  // how frames look, from the comment of package wire
 }
 
 type fieldNotes struct{ name, typ, note string }
@@ -78,7 +79,15 @@ func newModel(dir string) (*model, error) {
 	byName := func(l []reflect.Type) { sort.Slice(l, func(i, j int) bool { return l[i].Name() < l[j].Name() }) }
 	byName(m.structs)
 	byName(m.bodies)
-	return m, m.readComments(dir)
+	if err := m.readComments(dir); err != nil {
+		return nil, err
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, "..", "wire", "doc.go"), nil, parser.ParseComments)
+	if err != nil {
+		return nil, err
+	}
+	_, m.frames, _ = strings.Cut(f.Doc.Text(), "\n\n")
+	return m, nil
 }
 
 // readComments takes the comments of the structs from the source: reflection
