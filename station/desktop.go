@@ -174,6 +174,14 @@ func (d *Desktop) CurrentSurface() Surface {
 	return d.surface
 }
 
+// Restorable reports whether an earlier daemon had a surface for the desktop
+// that has not been made again yet.
+func (d *Desktop) Restorable() bool {
+	d.station.session.mu.Lock()
+	defer d.station.session.mu.Unlock()
+	return d.surface == nil && d.restore != ""
+}
+
 // Name gives the desktop's name, as first given.
 func (d *Desktop) Name() string { return d.name }
 

@@ -65,6 +65,10 @@ func cannot(action string, err error) error {
 	return &exitError{exitRefused, fmt.Sprintf("cannot %s: %v", action, err)}
 }
 
+// Failed words the failure of a command that is wired in: its message as it
+// is, and exit code 1.
+func Failed(err error) error { return &exitError{exitRefused, err.Error()} }
+
 // Main runs the command line and returns the exit code. extra are commands
 // wired in by cmd/station.
 func Main(ctx context.Context, args []string, extra ...*cobra.Command) int {

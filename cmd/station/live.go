@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"stationmaster/station"
+)
+
+// liveState keeps what is needed to take sessions over after a crash: one file
+// a session in the memory-backed run directory, replaced whole after every
+// event that changes it. Only the engine's observer goroutine writes sessions.
+type liveState struct {
+	dir string       // immutable
+	log *slog.Logger // immutable
+}
+
+func openLiveState(dir string, log *slog.Logger) (*liveState, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make directory %s: %w", dir, err)
+	}
+	return &liveState{dir: dir, log: log}, nil
+}
+
+func (l *liveState) messagesPath() string { return filepath.Join(l.dir, "messages.json") }
+func (l *liveState) servicesPath() string { return filepath.Join(l.dir, "services.json") }
+
+func (l *liveState) path(id uint32) string {
+	return filepath.Join(l.dir, "session-"+strconv.FormatUint(uint64(id), 10)+".json")
+}
+
+// sessions reads what an earlier daemon left. A file that cannot be read is
+// told about and skipped: its session is ended as one without a record.
+func (l *liveState) sessions() []station.SessionState {
+	var states []station.SessionState
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		l.log.Error("cannot read the live state", "error", err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), "session-") || !strings.HasSuffix(e.Name(), ".json") {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(l.dir, e.Name()))
+		var st station.SessionState
+		if err == nil {
+			err = json.Unmarshal(b, &st)
+		}
+		if err != nil {
+			l.log.Error("cannot read the live state of a session", "file", e.Name(), "error", err)
+			continue
+		}
+		states = append(states, st)
+	}
+	return states
+}
+
+// changed writes the state of the session an event is about.
+func (l *liveState) changed(e *station.Engine, ev station.Event) {
+	st, err := e.SessionState(ev.Session)
+	if err != nil {
+		return // it ended meanwhile; its file goes with the event that says so
+	}
+	b, err := json.Marshal(st)
+	if err == nil {
+		err = replaceFile(l.path(ev.Session), b)
+	}
+	if err != nil {
+		l.log.Error("cannot write the live state of a session", "session", ev.Session, "error", err)
+	}
+}
+
+func (l *liveState) remove(id uint32) {
+	if err := os.Remove(l.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.log.Error("cannot remove the live state of a session", "session", id, "error", err)
+	}
+}
+
+func (l *liveState) removeAll() {
+	if err := os.RemoveAll(l.dir); err != nil {
+		l.log.Error("cannot remove the live state", "error", err)
+	}
+}
+
+// replaceFile puts a file in place whole: readers see the old or the new one.
+func replaceFile(path string, b []byte) error {
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
