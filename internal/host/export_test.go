@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
-	"strconv"
 )
 
 // GroupDirs lists every cgroup that a host on run directory dir still has.
@@ -23,20 +22,6 @@ func GroupDirs(dir string) []string {
 			out = append(out, filepath.Join(base, t.name))
 			subs, _ := filepath.Glob(filepath.Join(base, t.name, "*", "cgroup.procs"))
 			out = append(out, subs...)
-		}
-	}
-	return out
-}
-
-// PIDs lists the processes of a session's groups.
-func (s *Session) PIDs() []int { return s.rec.Group.pids() }
-
-// SessionPIDs lists every process in the session's PID namespace.
-func (s *Session) SessionPIDs() []int {
-	var out []int
-	for _, pid := range allPIDs() {
-		if s.rec.PIDNS != 0 && inode("/proc/"+strconv.Itoa(pid)+"/ns/pid") == s.rec.PIDNS {
-			out = append(out, pid)
 		}
 	}
 	return out

@@ -348,8 +348,8 @@ func TestEndKillsAll(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the programs do not start", func() bool { return len(s.SessionPIDs()) >= 5 })
-		pids := s.SessionPIDs()
+		eventually(t, "the programs do not start", func() bool { return len(s.Members()) >= 5 })
+		pids := s.Members()
 		if _, err := th.StartSession(t.Context(), station.SessionSpec{ID: 1}); !errors.Is(err, os.ErrExist) {
 			t.Errorf("second session 1: %v", err)
 		}
@@ -455,7 +455,7 @@ func TestLimits(t *testing.T) {
 	if !strings.Contains(strings.ToLower(out), "fork") {
 		t.Errorf("30 programs started under a limit of 12: %q", out)
 	}
-	if n := len(s.SessionPIDs()); n > 13 {
+	if n := len(s.Members()); n > 13 {
 		t.Errorf("%d processes run under a limit of 12", n)
 	}
 	// The holder is not hindered by the full session.

@@ -255,7 +255,7 @@ func TestSpawnCancelled(t *testing.T) {
 		}()
 	}
 	wg.Wait()
-	eventually(t, "programs nobody waits for still run", func() bool { return len(s.SessionPIDs()) <= 1 && len(s.Processes()) == 0 })
+	eventually(t, "programs nobody waits for still run", func() bool { return len(s.Members()) <= 1 && len(s.Processes()) == 0 })
 }
 
 func TestOtherUID(t *testing.T) {
