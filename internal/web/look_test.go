@@ -82,6 +82,18 @@ func shot(name string) step {
 	})
 }
 
+// keep writes a picture of a failure where a person finds it.
+func keep(t *testing.T, name string, b []byte) {
+	dir := os.Getenv("STATION_SHOTS")
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	file := filepath.Join(dir, "station-"+name+".png")
+	if err := os.WriteFile(file, b, 0o644); err == nil {
+		t.Logf("picture of the page: %s", file)
+	}
+}
+
 type step = chromedp.Action[chromedp.Void]
 
 func visible(id string) step { return chromedp.WaitVisible(at(id)) }

@@ -165,7 +165,8 @@ func (s *Server) pump(ctx context.Context, out *eventWriter, c Conn, at *positio
 				if err != nil {
 					return err
 				}
-				if len(got.records) == 0 || got.next <= at.after {
+				// Records that the caller may not see move next on, too.
+				if got.next <= at.after {
 					break
 				}
 				at.after = got.next

@@ -2,7 +2,7 @@
 
 // The panels at the bottom: services, events, refusals, accounts, status.
 import { html, Badge, Button, Icon, cls, timeOf, useEffect, useState } from "/lib.js";
-import { attempt, call, loadAudit, openDock, select, state, useStore } from "/store.js";
+import { attempt, call, followAudit, openDock, select, state, useStore } from "/store.js";
 
 const serviceWords = { Running: "Running", Stopped: "Stopped", StartPending: "Starting", StopPending: "Stopping", Paused: "Paused", PausePending: "Pausing", ContinuePending: "Continuing" };
 const serviceKind = { Running: "good", Stopped: "dim" };
@@ -13,14 +13,14 @@ function Services() {
   const show = (name) => attempt(async () => setLog({ name, text: await call("GET", `/services/${encodeURIComponent(name)}/log`) }));
   if (!services) return html`<p class="empty">Reading the services…</p>`;
   if (!services.length) return html`<p class="empty">No service is installed. “station service create” adds one.</p>`;
-  return html`<div class="split"><table class="grid" data-testid="services"><thead><tr><th>Service</th><th>State</th><th>Account</th><th>Runs on</th><th class="num">PID</th><th><span class="sr">Actions</span></th></tr></thead><tbody>
+  return html`<div class="split"><div class="part"><table class="grid" data-testid="services"><thead><tr><th>Service</th><th>State</th><th>Account</th><th>Runs on</th><th class="num">PID</th><th><span class="sr">Actions</span></th></tr></thead><tbody>
     ${services.map((s) => html`<tr key=${s.name} data-testid=${`service-${s.name}`}>
       <td><b>${s.name}</b> <span class="none">${s.displayName}</span></td>
       <td><${Badge} kind=${serviceKind[s.state] || "warn"}>${serviceWords[s.state] || s.state}<//>${s.state === "Stopped" && s.exitCode !== 0 && s.exitCode !== 1077 ? html` <span class="none">exit ${s.exitCode === 1066 ? s.specificExitCode : s.exitCode}</span>` : ""}</td>
       <td>${s.account}</td><td>${s.station}</td><td class="num">${s.processId || ""}</td>
       <td class="do"><${Button} icon="process" label="Log" title=${`Show what ${s.name} wrote`} compact=${true} test=${`service-log-${s.name}`} onClick=${() => show(s.name)}/>
         ${s.state === "Stopped" ? html`<${Button} icon="play" label="Start" title=${`Start ${s.name}`} compact=${true} test=${`service-start-${s.name}`} onClick=${() => attempt(() => call("POST", `/services/${encodeURIComponent(s.name)}/start`), `${s.name} starts.`)}/>`
-          : html`<${Button} icon="stop" label="Stop" title=${`Stop ${s.name}`} compact=${true} disabled=${!s.canStop} test=${`service-stop-${s.name}`} onClick=${() => attempt(() => call("POST", `/services/${encodeURIComponent(s.name)}/stop`), `${s.name} stops.`)}/>`}</td></tr>`)}</tbody></table>
+          : html`<${Button} icon="stop" label="Stop" title=${`Stop ${s.name}`} compact=${true} disabled=${!s.canStop} test=${`service-stop-${s.name}`} onClick=${() => attempt(() => call("POST", `/services/${encodeURIComponent(s.name)}/stop`), `${s.name} stops.`)}/>`}</td></tr>`)}</tbody></table></div>
     ${log && html`<section class="log" aria-label=${`Log of ${log.name}`}><header><b>${log.name}</b> <${Button} icon="refresh" label="Read again" compact=${true} test="log-again" onClick=${() => show(log.name)}/><${Button} icon="close" label="Close the log" compact=${true} test="log-close" onClick=${() => setLog(null)}/></header>
       <pre data-testid="service-log-text">${log.text || "It wrote nothing."}</pre></section>`}</div>`;
 }
@@ -35,10 +35,10 @@ function Events() {
 
 function Audit() {
   const { audit, auditTrouble } = useStore();
-  const again = html`<${Button} icon="refresh" label="Read again" test="audit-again" onClick=${loadAudit}/>`;
+  useEffect(followAudit, []);
   if (auditTrouble) return html`<div class="empty"><p>${auditTrouble}</p></div>`;
   if (!audit) return html`<p class="empty">Reading the refusals…</p>`;
-  if (!audit.length) return html`<p class="empty">Nothing was refused. ${again}</p>`;
+  if (!audit.length) return html`<p class="empty">Nothing was refused.</p>`;
   return html`<table class="grid" data-testid="audit"><thead><tr><th>Time</th><th>Who</th><th class="num">Session</th><th>Call</th><th>Object</th><th>Wanted</th><th>Refused because</th><th>Rule</th></tr></thead><tbody>
     ${audit.map((r) => html`<tr key=${r.seq}><td class="none">${timeOf(r.time)}</td><td title=${r.userSid}>${r.user || r.userSid} <span class="none num">${r.processId}</span></td><td class="num">${r.sessionId}</td><td><b>${r.op}</b></td><td>${r.object}</td>
       <td class="num">${r.desired}</td><td title=${r.text}>${r.ace >= 0 ? `entry ${r.ace}: ${r.aceText}` : "no entry allows it"} <span class="none">(${r.code})</span></td><td>${r.rule}</td></tr>`)}</tbody></table>`;
@@ -68,7 +68,6 @@ export function Dock() {
   const st = useStore();
   const Panel = tabs[st.dock]?.[1];
   const running = st.services?.filter((s) => s.state === "Running").length;
-  useEffect(() => { if (st.dock === "audit" && !st.audit) loadAudit(); }, [st.dock]);
   return html`<section class=${cls("dock", Panel && "open")} aria-label="Panels"><nav role="tablist" aria-label="Panels">
     ${Object.entries(tabs).map(([key, [name]]) => html`<button key=${key} type="button" role="tab" id=${`tab-${key}`} aria-selected=${String(st.dock === key)} aria-controls="panel" title=${`${name}: show or hide`} data-testid=${`tab-${key}`} onClick=${() => openDock(key)}>
       ${name}${key === "services" && running !== undefined && html`<span class="count">${running}</span>`}</button>`)}

@@ -27,13 +27,15 @@ function Actions({ s }) {
 // happened, and the new one replaces the old only when it is there.
 function Picture({ s, d, round }) {
   const [shot, setShot] = useState({ url: "", why: "" });
-  const canvas = useRef(null), url = useRef("");
+  const canvas = useRef(null), url = useRef(""), last = useRef(0);
   const mirrored = d.active && current.session === s.id && current.canvas;
 
   useEffect(() => {
     if (d.secure) return undefined;
     const stop = new AbortController();
+    // A picture costs the daemon a read of the whole desktop: one in three seconds.
     const wait = setTimeout(async () => {
+      last.current = Date.now();
       try {
         const r = await fetch(`/v1/sessions/${s.id}/desktops/${encodeURIComponent(d.name)}/screenshot.png?station=${encodeURIComponent(d.station)}`, { signal: stop.signal });
         if (!r.ok) return setShot({ url: "", why: (await r.json()).detail });
@@ -49,7 +51,7 @@ function Picture({ s, d, round }) {
         if (e.name !== "AbortError") setShot((old) => ({ ...old, why: "no picture" }));
       }
       return undefined;
-    }, round ? 250 : 0);
+    }, Math.max(round ? 250 : 0, last.current + 3000 - Date.now()));
     return () => { clearTimeout(wait); stop.abort(); };
   }, [s.id, d.station, d.name, d.secure, round]);
   useEffect(() => () => URL.revokeObjectURL(url.current), []);
@@ -84,12 +86,11 @@ function DesktopCard({ tree, d, round, chosen }) {
   return html`<article class=${cls("desktop", d.active && "active", d.secure && "secure", chosen && "chosen")} data-testid=${`desktop-${d.name}`} aria-label=${`Desktop ${full}`}>
     <button type="button" class="pick" title=${`Show the facts of ${full}`} aria-label=${`Desktop ${full}`} aria-pressed=${String(!!chosen)} onClick=${() => select(s.id, chosen ? null : full)}>
       <${Picture} s=${s} d=${d} round=${round}/></button>
-    <footer><b title=${full}>${d.name}</b>
+    <footer>${d.secure && html`<${Icon} name="shield" size=${12}/>`}<b title=${d.secure ? `${full}: drawn by the session manager, never by a program` : full}>${d.name}</b>
       ${d.active ? html`<${Badge} kind="good" title="Receives the session's input">active<//>`
         : !d.secure && html`<${Button} icon="switch" label="Switch to" title=${`Make ${d.name} the active desktop`} compact=${true} test=${`desktop-switch-${d.name}`}
           onClick=${() => attempt(() => call("POST", `${path}/switch${query}`), `${d.name} is active.`)}/>`}
-      ${d.secure ? !d.active && html`<${Badge} kind="calm" title="Drawn by the session manager, never by a program">secure<//>`
-        : html`<${Badge} title=${d.display ? `DISPLAY ${d.display}` : d.surface === "x11" ? "Its X server starts when first needed" : "Drawn by the daemon"}>${d.surface === "x11" ? "X" : "built-in"}<//>`}
+      ${!d.secure && html`<${Badge} title=${d.display ? `DISPLAY ${d.display}` : d.surface === "x11" ? "Its X server starts when first needed" : "Drawn by the daemon"}>${d.surface === "x11" ? "X" : "built-in"}<//>`}
       ${own && !d.active && html`<${Button} icon="close" label="Close" title=${`Close desktop ${d.name}`} compact=${true} test=${`desktop-close-${d.name}`}
         onClick=${() => attempt(() => call("DELETE", path + query), `${d.name} is closed.`)}/>`}</footer></article>`;
 }

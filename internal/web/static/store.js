@@ -95,7 +95,12 @@ function one(job) {
   return async function run(...args) {
     if (running) { again = true; return running; }
     running = (async () => {
-      do { again = false; await job(...args); } while (again);
+      await job(...args);
+      while (again) {
+        await new Promise((go) => setTimeout(go, 120));
+        again = false;
+        await job(...args);
+      }
     })().finally(() => { running = null; });
     return running;
   };
@@ -150,6 +155,16 @@ export const loadAudit = () => job("audit", async () => {
   }
 });
 
+// followAudit keeps the list of refusals while somebody looks at it.
+export function followAudit() {
+  const stream = new EventSource("/v1/audit");
+  stream.addEventListener("ready", loadAudit);
+  stream.addEventListener("reset", loadAudit);
+  stream.onmessage = (e) => set({ audit: [JSON.parse(e.data), ...(state.audit || [])].slice(0, 300) });
+  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) loadAudit(); }; // it tells why
+  return () => stream.close();
+}
+
 const loadEvents = () => job("events", async () => {
   const got = await call("GET", "/events?max=1000");
   set({ events: got.records.slice(-300).reverse() });
@@ -163,7 +178,6 @@ export const loadAll = () => job("all", async () => {
     for (const t of trees) stale(t.session.id);
     settle();
     loadStatus(); loadServices(); loadAccounts(); loadEvents();
-    if (state.dock === "audit" || state.audit) loadAudit();
   } catch (e) {
     set({ trouble: e.message });
     throw e;
@@ -232,10 +246,9 @@ function happened(e) {
   set({ events: [e, ...state.events].slice(0, 300) });
   if (e.kind.startsWith("service")) { loadServices(); loadTree(0); }
   if (e.kind.startsWith("account")) loadAccounts();
-  if (e.kind.startsWith("audit") && state.audit) loadAudit();
   if (e.kind.startsWith("session")) loadSessions();
   loadTree(e.sessionId);
-  if (/^(desktop|session|message|process)/.test(e.kind)) stale(e.sessionId);
+  if (/^(desktop|session|message)/.test(e.kind)) stale(e.sessionId);
   if (state.dock === "status") loadStatus();
 }
 
@@ -244,7 +257,6 @@ export function openDock(name) {
   const dock = state.dock === name ? null : name;
   remember("dock", dock);
   set({ dock });
-  if (dock === "audit") loadAudit();
   if (dock === "status") loadStatus();
 }
 

@@ -14,7 +14,7 @@ export const current = { session: null, canvas: null };
 // connectViewer keeps a session's picture in host until the returned function
 // is called. tell(state, why) hears connecting, connected, lost and ended.
 function connectViewer(host, still, id, readOnly, tell) {
-  let rfb = null, timer = 0, tries = 0, over = false;
+  let rfb = null, canvas = null, timer = 0, lift = 0, tries = 0, over = false;
 
   const url = () => {
     const u = new URL(`/v1/sessions/${id}/view`, location.href);
@@ -25,12 +25,17 @@ function connectViewer(host, still, id, readOnly, tell) {
 
   // keep copies the last picture before noVNC takes its canvas away.
   const keep = () => {
-    const canvas = current.canvas;
-    if (!canvas || !canvas.width || tries > 0) return;
+    if (over || !canvas || !canvas.width) return;
     still.width = canvas.width;
     still.height = canvas.height;
     still.getContext("2d").drawImage(canvas, 0, 0);
     still.hidden = false;
+  };
+
+  // release lets go of the picture; another viewer's is left alone.
+  const release = () => {
+    if (current.canvas === canvas) current.canvas = null;
+    canvas = null;
   };
 
   const again = async () => {
@@ -69,16 +74,18 @@ function connectViewer(host, still, id, readOnly, tell) {
     rfb.compressionLevel = 2;
     rfb.addEventListener("connect", () => {
       tries = 0;
+      canvas = box.querySelector("canvas");
       current.session = id;
-      current.canvas = box.querySelector("canvas");
+      current.canvas = canvas;
       tell("connected");
       // The first picture follows at once; the old one goes when it is there.
-      setTimeout(() => { still.hidden = true; }, 120);
+      lift = setTimeout(() => { still.hidden = true; }, 120);
     });
     rfb.addEventListener("securityfailure", (e) => tell("refused", e.detail.reason));
     rfb.addEventListener("disconnect", () => {
+      clearTimeout(lift);
       keep();
-      current.canvas = null;
+      release();
       box.remove();
       rfb = null;
       if (!over) { tell("lost"); again(); }
@@ -92,9 +99,10 @@ function connectViewer(host, still, id, readOnly, tell) {
     close: () => {
       over = true;
       clearTimeout(timer);
+      clearTimeout(lift);
       const last = rfb;
       rfb = null;
-      current.canvas = null;
+      release();
       still.hidden = true;
       last?.disconnect();
     },
@@ -108,12 +116,16 @@ const words = {
 export function Viewer({ session, covered }) {
   const store = useStore();
   const host = useRef(null), still = useRef(null), pane = useRef(null), viewer = useRef(null);
-  const [link, setLink] = useState({ state: "connecting", why: "" });
+  const [told, setLink] = useState({ of: "", state: "connecting", why: "" });
   const [readOnly, setReadOnly] = useState(remembered("readOnly", false));
   const [full, setFull] = useState(false);
 
+  // What was told about another connection does not count for this one.
+  const of = `${session.id}/${readOnly}`;
+  const link = told.of === of ? told : { state: "connecting", why: "" };
+
   useEffect(() => {
-    viewer.current = connectViewer(host.current, still.current, session.id, readOnly, (state, why = "") => setLink({ state, why }));
+    viewer.current = connectViewer(host.current, still.current, session.id, readOnly, (state, why = "") => setLink({ of, state, why }));
     return () => viewer.current.close();
   }, [session.id, readOnly]);
 
