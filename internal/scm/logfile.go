@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -141,7 +142,7 @@ func copyTail(from, to string, size, limit int64) error {
 func (l *logs) path(service string) string {
 	name := url.PathEscape(serviceKey(service))
 	if len(name) > 200 {
-		name = name[:200]
+		name = fmt.Sprintf("%s-%08x", name[:180], crc32.ChecksumIEEE([]byte(name)))
 	}
 	if strings.HasPrefix(name, ".") {
 		name = "%2E" + name[1:]
