@@ -6,7 +6,7 @@
 // (internal/daemon), the Go client (client) and docs/CALLS.md. A new call is
 // one row here, one method behind it and one conformance test.
 //
-// Fields of requests and replies may be bool, uint8, uint16, uint32, uint64,
+// Fields of requests and replies may be bool, uint8, uint32, uint64,
 // int32, int64, string, []byte, []string, []uint32, other structs of this
 // package, slices of those, pointers to string (nil is kept apart from empty),
 // and the named integer types of package win32. Integers travel little-endian

@@ -178,11 +178,11 @@ func TestTickets(t *testing.T) {
 		web := h.dial()
 		_, err := web.RedeemTicket(ctx, client.RedeemTicketRequest{Ticket: tk.Ticket + "x"})
 		wantCode(t, err, win32.ERROR_LOGON_FAILURE)
-		r, err := web.RedeemTicket(ctx, client.RedeemTicketRequest{Ticket: tk.Ticket})
+		r, err := web.RedeemTicket(ctx, client.RedeemTicketRequest(tk))
 		if err != nil || !r.Person || !r.Admin {
 			t.Fatalf("%+v %v", r, err)
 		}
-		_, err = web.RedeemTicket(ctx, client.RedeemTicketRequest{Ticket: tk.Ticket})
+		_, err = web.RedeemTicket(ctx, client.RedeemTicketRequest(tk))
 		wantCode(t, err, win32.ERROR_LOGON_FAILURE)
 		_, err = web.CreateTicket(ctx, client.CreateTicketRequest{})
 		wantCode(t, err, win32.ERROR_ACCESS_DENIED)
@@ -196,7 +196,7 @@ func TestTickets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := op.RedeemTicket(ctx, client.RedeemTicketRequest{Ticket: al.Ticket})
+	r, err := op.RedeemTicket(ctx, client.RedeemTicketRequest(al))
 	if err != nil || r.Person || r.Admin || r.User != `TEST\alice` {
 		t.Fatalf("%+v %v", r, err)
 	}

@@ -88,8 +88,6 @@ func appendField(w *writer, t reflect.Type, x string, depth int) {
 		w.p("b = appendBool(b, %s)", x)
 	case reflect.Uint8:
 		w.p("b = append(b, uint8(%s))", x)
-	case reflect.Uint16:
-		w.p("b = binary.LittleEndian.AppendUint16(b, uint16(%s))", x)
 	case reflect.Uint32, reflect.Int32:
 		w.p("b = binary.LittleEndian.AppendUint32(b, uint32(%s))", x)
 	case reflect.Uint64, reflect.Int64:
@@ -125,8 +123,6 @@ func decodeField(w *writer, t reflect.Type, x string, depth int) {
 		conv("d.bool()")
 	case reflect.Uint8:
 		conv("d.u8()")
-	case reflect.Uint16:
-		conv("d.u16()")
 	case reflect.Uint32:
 		conv("d.u32()")
 	case reflect.Int32:

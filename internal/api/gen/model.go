@@ -34,7 +34,7 @@ func newModel(dir string) (*model, error) {
 	var visit func(t reflect.Type, where string) error
 	visit = func(t reflect.Type, where string) error {
 		switch t.Kind() {
-		case reflect.Bool, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Int32, reflect.Int64, reflect.String:
+		case reflect.Bool, reflect.Uint8, reflect.Uint32, reflect.Uint64, reflect.Int32, reflect.Int64, reflect.String:
 			return nil
 		case reflect.Slice:
 			return visit(t.Elem(), where)
@@ -145,8 +145,6 @@ func minSize(t reflect.Type) int {
 	switch t.Kind() {
 	case reflect.Bool, reflect.Uint8, reflect.Pointer:
 		return 1
-	case reflect.Uint16:
-		return 2
 	case reflect.Uint32, reflect.Int32, reflect.String, reflect.Slice:
 		return 4
 	case reflect.Uint64, reflect.Int64:
