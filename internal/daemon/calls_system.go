@@ -154,7 +154,9 @@ func event(ev station.Event) api.Event {
 			out.Object = v
 		case "station", "desktop":
 		default:
-			rest = append(rest, k+"="+v)
+			if v != "" {
+				rest = append(rest, k+"="+v)
+			}
 		}
 	}
 	if out.Object == "" {

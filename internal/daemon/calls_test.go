@@ -533,7 +533,7 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	}()
-	h.engine.Publish("test-event", one, map[string]string{"pid": "42", "station": "WinSta0", "desktop": "Default", "b": "2", "a": "1"})
+	h.engine.Publish("test-event", one, map[string]string{"pid": "42", "station": "WinSta0", "desktop": "Default", "b": "2", "a": "1", "none": ""})
 	if ev := <-got; ev.Kind != "test-event" || ev.ProcessID != 42 || ev.Object != `WinSta0\Default` || ev.Text != "a=1 b=2" {
 		t.Errorf("%+v", ev)
 	}

@@ -95,7 +95,7 @@ func (c *conn) bad(q wire.Request, err error) {
 	if !errors.As(err, &body) && !errors.Is(err, errVersion) { // those have been answered
 		c.replyError(q.ID, callName(q.Op), &win32.Error{Op: callName(q.Op), Code: code})
 	}
-	c.server.o.Logger.Info("bad frame", "pid", c.peer.PID, "uid", c.peer.UID, "session", c.peer.Session, "err", err)
+	c.server.o.Logger.Debug("bad frame", "pid", c.peer.PID, "uid", c.peer.UID, "session", c.peer.Session, "err", err)
 	c.server.o.Binder.Malformed(c.thread, c.peer, err)
 }
 

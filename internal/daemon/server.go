@@ -207,7 +207,9 @@ func (s *Server) serve(c *conn) {
 	defer cancel()
 	peer, err := s.o.Identifier.Identify(c.nc)
 	if err != nil {
-		s.o.Logger.Info("cannot tell who is calling", "err", err)
+		if !errors.Is(err, os.ErrProcessDone) { // it did not wait for an answer
+			s.o.Logger.Warn("cannot tell who is calling", "err", err)
+		}
 		s.refuse(c, &win32.Error{Op: "Hello", Code: win32.ERROR_ACCESS_DENIED, Rule: "HND-12"})
 		return
 	}
