@@ -245,10 +245,10 @@ func (m *Manager) startOne(s *service, args []string) (*run, error) {
 	case <-r.ended: // its status says 1053 already
 	case <-timer.C:
 		m.trouble(s, fmt.Sprintf("did not connect to the service manager within %v and was ended", m.o.PipeTimeout))
+		m.over(r, api.ServiceStatus{Type: rec.Type, State: win32.SERVICE_STOPPED, Win32ExitCode: uint32(win32.ERROR_SERVICE_REQUEST_TIMEOUT)})
 		if err := m.engine.TerminateProcess(p, uint32(win32.ERROR_SERVICE_REQUEST_TIMEOUT)); err != nil {
 			m.log.Error("cannot end a service", "service", s.name, "err", err)
 		}
-		m.over(r, api.ServiceStatus{Type: rec.Type, State: win32.SERVICE_STOPPED, Win32ExitCode: uint32(win32.ERROR_SERVICE_REQUEST_TIMEOUT)})
 	case <-m.ctx.Done():
 		return nil, &win32.Error{Op: "StartService", Object: s.name, Code: win32.ERROR_SHUTDOWN_IN_PROGRESS, Rule: "SCM-38"}
 	}
@@ -459,10 +459,10 @@ func (m *Manager) settle(r *run) error {
 			m.mu.Lock()
 			p := r.process
 			m.mu.Unlock()
+			m.over(r, api.ServiceStatus{Type: st.Type, State: win32.SERVICE_STOPPED, Win32ExitCode: uint32(win32.ERROR_SERVICE_REQUEST_TIMEOUT)})
 			if err := m.engine.TerminateProcess(p, uint32(win32.ERROR_SERVICE_REQUEST_TIMEOUT)); err != nil {
 				m.log.Error("cannot end a service", "service", s.name, "err", err)
 			}
-			m.over(r, api.ServiceStatus{Type: st.Type, State: win32.SERVICE_STOPPED, Win32ExitCode: uint32(win32.ERROR_SERVICE_REQUEST_TIMEOUT)})
 		}
 	}
 }
