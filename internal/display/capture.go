@@ -4,6 +4,7 @@ package display
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"time"
@@ -40,8 +41,10 @@ func (m *Manager) Capture(ctx context.Context, session uint32, stationName, desk
 	comp := s.compLocked(d)
 	x := d.kind == station.SurfaceX11
 	died := d.died
+	// A picture that somebody looks at is the present one.
+	live := d.link != nil && isClosed(d.link.synced) && d.base.Watched()
 	s.mu.Unlock()
-	if !x {
+	if !x || live {
 		return comp.Snapshot(), nil
 	}
 	if died {
@@ -57,8 +60,7 @@ func (m *Manager) Capture(ctx context.Context, session uint32, stationName, desk
 }
 
 // fresh reads the whole picture of the X server over a connection of its own: a
-// frame that somebody watches is a moment behind, one that nobody watches is of
-// any age.
+// frame that nobody watches is of any age.
 func (d *desktop) fresh(ctx context.Context) (*image.RGBA, error) {
 	x, err := d.ensure(ctx)
 	if err != nil {
@@ -66,70 +68,31 @@ func (d *desktop) fresh(ctx context.Context) (*image.RGBA, error) {
 	}
 	w, h := d.Size()
 	f := surface.NewFrame(w, h)
-	watch := f.Watch()
+	watch := f.Watch() // it is asked for only while somebody watches
 	defer watch.Close()
-	var todo covering
-	watch.Take(func(img *image.RGBA, _ surface.Damage) { todo.reset(img.Bounds()) })
 	b, err := d.dial(ctx, x, f)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		b.Close()
-		<-b.Done()
-	}()
-	for todo.left > 0 {
-		select {
-		case <-watch.Ready():
-			watch.Take(func(img *image.RGBA, dm surface.Damage) {
-				if dm.Resized {
-					// The pixels follow.
-					todo.reset(img.Bounds())
-					return
-				}
-				for _, r := range dm.Rects {
-					todo.done(r)
-				}
-				for _, c := range dm.Copies {
-					todo.done(c.Dst)
-				}
-			})
-		case <-b.Done():
-			if err := b.Err(); err != nil {
-				return nil, err
-			}
-			return nil, fmt.Errorf("the X server ended the connection")
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+	defer b.Close()
+	select {
+	case <-b.Synced():
+		return f.Snapshot(), nil
+	case <-b.Done():
+		if err := b.Err(); err != nil {
+			return nil, err
 		}
+		return nil, errors.New("the X server ended the connection")
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	return f.Snapshot(), nil
 }
 
-// covering tells when every cell of a picture was drawn.
-type covering struct {
-	w, h int
-	cell []bool
-	left int
-}
-
-const coverCell = 16
-
-func (c *covering) reset(r image.Rectangle) {
-	c.w, c.h = (r.Dx()+coverCell-1)/coverCell, (r.Dy()+coverCell-1)/coverCell
-	c.cell = make([]bool, c.w*c.h)
-	c.left = len(c.cell)
-}
-
-// done marks the cells that r touches. Servers send whole rows and blocks; a
-// cell drawn in part is followed by the rest in the same update.
-func (c *covering) done(r image.Rectangle) {
-	for y := r.Min.Y / coverCell; y <= (r.Max.Y-1)/coverCell && y < c.h; y++ {
-		for x := r.Min.X / coverCell; x <= (r.Max.X-1)/coverCell && x < c.w; x++ {
-			if i := y*c.w + x; !c.cell[i] {
-				c.cell[i] = true
-				c.left--
-			}
-		}
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false // nil too
 	}
 }

@@ -207,6 +207,9 @@ func (d *desktop) resizeLocked(w, h int) {
 
 // faultLocked makes the desktop say why it has no picture.
 func (d *desktop) faultLocked(why string) {
+	if d.fault == why {
+		return
+	}
 	d.fault = why
 	d.retryAt = time.Now().Add(retryAfter)
 	d.s.m.o.Logger.Warn("a desktop has no display", "session", d.s.id, "desktop", d.String(), "reason", why)

@@ -31,6 +31,7 @@ import (
 	"sync"
 	"time"
 
+	"stationmaster/internal/rfb"
 	"stationmaster/internal/surface"
 	"stationmaster/internal/xserver"
 	"stationmaster/station"
@@ -80,12 +81,13 @@ type XServer interface {
 // Backend reads the picture of an X server into a frame and sends it input.
 // *rfb.BackendConn is one. What it reads is not trusted.
 type Backend interface {
-	Key(down bool, keysym uint32) error
-	Pointer(x, y int, buttons uint8) error
-	SetSize(w, h int) error
+	Key(down bool, keysym uint32)
+	Pointer(x, y int, buttons uint8)
+	SetSize(ctx context.Context, w, h int) error
+	Synced() <-chan struct{} // closed when the frame held a whole picture once
 	Done() <-chan struct{}
 	Err() error
-	Close() error
+	Close()
 }
 
 // Manager makes surfaces and shows them. It implements station.Surfaces.
@@ -136,7 +138,13 @@ func New(o Options) *Manager {
 		}
 	}
 	if o.Connect == nil {
-		o.Connect = connect
+		o.Connect = func(ctx context.Context, c net.Conn, f *surface.Frame) (Backend, error) {
+			b, err := rfb.Backend(ctx, c, f, rfb.BackendOptions{})
+			if err != nil {
+				return nil, err
+			}
+			return b, nil
+		}
 	}
 	m := &Manager{o: o, sessions: map[uint32]*session{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())

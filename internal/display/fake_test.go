@@ -68,34 +68,35 @@ func (f *fakeServer) Close() {
 
 // fakeBackend writes down what it is sent and paints its frame in one colour.
 type fakeBackend struct {
-	frame *surface.Frame
-	done  chan struct{}
-	once  sync.Once
-	mu    sync.Mutex
-	got   []string // guarded by mu
-	err   error    // guarded by mu
+	frame  *surface.Frame
+	done   chan struct{}
+	synced chan struct{}
+	once   sync.Once
+	mu     sync.Mutex
+	got    []string // guarded by mu
+	err    error    // guarded by mu
 }
 
-func (b *fakeBackend) note(format string, args ...any) error {
+func (b *fakeBackend) note(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.got = append(b.got, fmt.Sprintf(format, args...))
+}
+func (b *fakeBackend) Key(down bool, k uint32) {
+	if down {
+		b.note("down %c", rune(k))
+	} else {
+		b.note("up %c", rune(k))
+	}
+}
+func (b *fakeBackend) Pointer(x, y int, buttons uint8) { b.note("at %d,%d %d", x, y, buttons) }
+func (b *fakeBackend) SetSize(_ context.Context, w, h int) error {
+	b.frame.Update(func(p *surface.Paint) { p.Resize(w, h) })
+	b.note("size %dx%d", w, h)
 	return nil
 }
-func (b *fakeBackend) Key(down bool, k uint32) error {
-	if down {
-		return b.note("down %c", rune(k))
-	}
-	return b.note("up %c", rune(k))
-}
-func (b *fakeBackend) Pointer(x, y int, buttons uint8) error {
-	return b.note("at %d,%d %d", x, y, buttons)
-}
-func (b *fakeBackend) SetSize(w, h int) error {
-	b.frame.Update(func(p *surface.Paint) { p.Resize(w, h) })
-	return b.note("size %dx%d", w, h)
-}
-func (b *fakeBackend) Done() <-chan struct{} { return b.done }
+func (b *fakeBackend) Synced() <-chan struct{} { return b.synced }
+func (b *fakeBackend) Done() <-chan struct{}   { return b.done }
 func (b *fakeBackend) Err() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,7 +110,7 @@ func (b *fakeBackend) fail(err error) {
 		close(b.done)
 	})
 }
-func (b *fakeBackend) Close() error { b.fail(nil); return nil }
+func (b *fakeBackend) Close() { b.fail(nil) }
 
 // take gives what was sent since the last take.
 func (b *fakeBackend) take() []string {
@@ -170,7 +171,8 @@ func bubble(t *testing.T, fn func(t *testing.T, w *world)) {
 				c.Close()
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				b := &fakeBackend{frame: f, done: make(chan struct{})}
+				b := &fakeBackend{frame: f, done: make(chan struct{}), synced: make(chan struct{})}
+				close(b.synced)
 				w.dials++
 				w.backends[fmt.Sprint(len(w.servers))] = b
 				f.Update(func(p *surface.Paint) {

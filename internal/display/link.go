@@ -42,7 +42,8 @@ type link struct {
 	base   *surface.Frame // immutable
 	ctx    context.Context
 	cancel context.CancelFunc
-	wake   chan struct{} // cap 1
+	wake   chan struct{}   // cap 1
+	synced <-chan struct{} // guarded by session.mu; of the backend, nil until there is one
 
 	mu  sync.Mutex
 	ops []op // guarded by mu
@@ -129,20 +130,18 @@ func (l *link) serve() error {
 	d.s.mu.Lock()
 	if d.link == l {
 		d.clearFaultLocked()
+		l.synced = b.Synced()
 	}
 	d.s.mu.Unlock()
 	for {
 		for _, o := range l.take() {
 			switch o.kind {
 			case opKey:
-				err = b.Key(o.down, o.keysym)
+				b.Key(o.down, o.keysym)
 			case opPointer:
-				err = b.Pointer(o.x, o.y, o.buttons)
+				b.Pointer(o.x, o.y, o.buttons)
 			case opSize:
-				err = b.SetSize(o.x, o.y)
-			}
-			if err != nil {
-				d.s.m.o.Logger.Debug("the X server did not take an event", "session", d.s.id, "desktop", d.String(), "error", err)
+				l.resize(b, o.x, o.y)
 			}
 		}
 		select {
@@ -166,6 +165,16 @@ func (l *link) serve() error {
 			}
 			return errors.New("the X server ended the connection")
 		}
+	}
+}
+
+// resize asks the X server for another size and waits for it, so that what comes
+// next meets the new one.
+func (l *link) resize(b Backend, w, h int) {
+	ctx, cancel := context.WithTimeout(l.ctx, connectTimeout)
+	defer cancel()
+	if err := b.SetSize(ctx, w, h); err != nil && l.ctx.Err() == nil {
+		l.d.s.m.o.Logger.Info("a desktop keeps its size", "session", l.d.s.id, "desktop", l.d.String(), "error", err)
 	}
 }
 

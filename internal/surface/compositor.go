@@ -32,6 +32,8 @@ type Compositor struct {
 	hot    *Layer        // guarded by mu; under the pointer
 	held   *Layer        // guarded by mu; where a button went down
 	closed bool          // guarded by mu
+	cursor *Cursor       // guarded by mu; that of the base
+	ours   bool          // guarded by mu; out shows our own cursor, not the base's
 
 	pumps sync.WaitGroup
 }
@@ -186,7 +188,7 @@ func (c *Compositor) startLocked() bool {
 	}
 	w, h := c.base.Size()
 	out := NewFrame(w, h)
-	c.out = out
+	c.out, c.ours = out, false
 	out.OnWatched(func(watched bool) { c.watched(out, watched) })
 	return true
 }
@@ -259,6 +261,12 @@ func (c *Compositor) syncLocked() {
 				d = Damage{Rects: []image.Rectangle{all}}
 			} else if d.Resized {
 				d = Damage{Rects: []image.Rectangle{all}}
+			}
+			if d.NewCursor {
+				c.cursor = d.Cursor
+				if !c.ours {
+					p.SetCursor(c.cursor)
+				}
 			}
 			// The composed picture is one more viewer of the base: copies
 			// hold for it, except where a window lies on either end.

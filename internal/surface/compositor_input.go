@@ -110,6 +110,7 @@ func (c *Compositor) Pointer(e PointerEvent, baseHeld bool) (taken bool) {
 			hot.redrawLocked()
 		}
 	}
+	c.cursorLocked(l != nil)
 	if l == nil {
 		if e.Down != 0 {
 			c.setFocusLocked(nil)
@@ -148,6 +149,22 @@ func (c *Compositor) Pointer(e PointerEvent, baseHeld bool) (taken bool) {
 	}
 	c.finish(l, l.w.Pointer(in))
 	return true
+}
+
+// cursorLocked shows our own cursor over our windows: a program must not hide it
+// there, or draw it beside the place that is clicked.
+func (c *Compositor) cursorLocked(ours bool) {
+	if c.base == nil || c.out == nil || c.ours == ours {
+		return
+	}
+	c.ours = ours
+	c.out.Update(func(p *Paint) {
+		if ours {
+			p.SetCursor(nil)
+		} else {
+			p.SetCursor(c.cursor)
+		}
+	})
 }
 
 // raiseLocked puts a window on top.

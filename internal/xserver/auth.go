@@ -69,9 +69,11 @@ func newServerLog() (*serverLog, error) {
 	return &serverLog{file: f}, nil
 }
 
-// text gives the lines that say something, in one line of at most 600 bytes. The
-// server's owner may have written them, so nothing but printable text is kept.
-func (l *serverLog) text() string {
+// text gives what the server says went wrong, in one line of at most 600 bytes:
+// the lines it marks as errors, and when there are none and any is set, its last
+// lines. The server's owner may have written them, so nothing but printable text
+// is kept.
+func (l *serverLog) text(any bool) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
@@ -79,7 +81,7 @@ func (l *serverLog) text() string {
 	}
 	b := make([]byte, logLimit)
 	n, _ := l.file.ReadAt(b, 0)
-	var out []string
+	var faults, lines []string
 	for line := range strings.Lines(string(b[:n])) {
 		line = strings.Map(func(r rune) rune {
 			if r < 0x20 || r >= 0x7F {
@@ -87,16 +89,19 @@ func (l *serverLog) text() string {
 			}
 			return r
 		}, line)
-		line = strings.TrimSpace(strings.ReplaceAll(line, "(EE)", ""))
-		switch {
-		case line == "", strings.HasPrefix(line, "Xvnc TigerVNC"), strings.HasPrefix(line, "Copyright"),
-			strings.HasPrefix(line, "See http"), strings.HasPrefix(line, "Underlying X server"),
-			strings.Contains(line, "mieq: warning"), strings.HasPrefix(line, "vncext:"):
+		bare := strings.TrimSpace(strings.ReplaceAll(line, "(EE)", ""))
+		if bare == "" {
 			continue
 		}
-		out = append(out, line)
+		lines = append(lines, bare)
+		if strings.Contains(line, "(EE)") || strings.Contains(strings.ToLower(line), "error") {
+			faults = append(faults, bare)
+		}
 	}
-	s := strings.Join(out, " / ")
+	if len(faults) == 0 && any {
+		faults = lines[max(0, len(lines)-3):]
+	}
+	s := strings.Join(faults, " / ")
 	if len(s) > 600 {
 		s = s[:300] + " … " + s[len(s)-300:]
 	}

@@ -222,7 +222,7 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 	s := &Server{session: o.Session, process: process, state: st, log: log, logger: o.Logger, closed: make(chan struct{})}
 	s.state.PID, s.state.Start = process.PID(), process.StartTime()
 	if err := s.await(ctx); err != nil {
-		text := log.text()
+		text := log.text(true)
 		s.log = nil // closed by our caller's defer
 		s.Close()
 		if strings.Contains(text, "already active") || strings.Contains(text, "in use") {
@@ -346,7 +346,7 @@ func (s *Server) Err() error {
 		why = "the X server was ended by signal " + strconv.Itoa(st.Signal)
 	}
 	if s.log != nil {
-		if text := s.log.text(); text != "" {
+		if text := s.log.text(false); text != "" {
 			return fmt.Errorf("%s; it says: %s", why, text)
 		}
 	}
