@@ -62,18 +62,19 @@ type BackendConn struct {
 	watched   bool
 	asked     bool // a request is out
 	full      bool // the next request is for the whole picture
-	again     bool // the next request needs no pace: the first one was not answered with pixels
+	awaited   bool // the whole picture was asked for, and no pixels have come since
+	again     bool // the next request needs no pace: pixels are still owed
+	owed      bool // the last update left the pixels owed
 	askTime   time.Time
 	earliest  time.Time // of the next request, after a change of size
 	resizable bool      // the X server told ExtendedDesktopSize
 	screenID  uint32
 	waiters   []chan error // of SetSize, in order
 	err       error        // why it ended
+	w, h      int          // written by the reading goroutine, which also reads them without mu
 
 	// Used by the reading goroutine alone.
-	w, h   int
-	stage  staging
-	gotOne bool // an update has come
+	stage staging
 }
 
 // Backend makes the handshake with the X server at the other end of c and keeps f
@@ -273,8 +274,9 @@ func (b *BackendConn) write(ctx context.Context) error {
 				incremental := byte(1)
 				if b.full {
 					incremental = 0
+					b.full, b.awaited = false, true
 				}
-				b.out = append(b.out, msgUpdateRequest, incremental, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff)
+				b.out = append(b.out, msgUpdateRequest, incremental, 0, 0, 0, 0, byte(b.w>>8), byte(b.w), byte(b.h>>8), byte(b.h))
 				wait = -1
 			}
 		}

@@ -20,6 +20,7 @@ const (
 	maxServerCut   = 64 << 20
 	maxServerSide  = 512 // of a cursor that is read over; larger ends the connection
 	maxSizes       = 4   // changes of size in one update
+	maxSizeRects   = 256 // all tellings of the size in one update: Xvnc may have an answer to each of many wishes
 	maxCursors     = 4   // shapes of the pointer in one update
 	maxScreenTimes = 4   // times the screen's pixels that one update may hold
 )
@@ -73,7 +74,7 @@ func (b *BackendConn) message(kind uint8) error {
 // server that stops in the middle stops nobody who looks.
 func (b *BackendConn) update() error {
 	b.mu.Lock()
-	asked, full := b.asked, b.full
+	asked := b.asked
 	b.mu.Unlock()
 	if !asked {
 		return serverError("sends an update that was not asked for")
@@ -82,7 +83,7 @@ func (b *BackendConn) update() error {
 	in.u8()
 	n := int(in.u16())
 	budget := maxScreenTimes * surface.MaxWidth * surface.MaxHeight
-	pixels, sizes, cursors, drawn := 0, 0, 0, false
+	pixels, sizes, sizeRects, cursors, drawn := 0, 0, 0, 0, false
 	for i := 0; i < n && in.err == nil; i++ {
 		r := in.rect()
 		e := int32(in.u32())
@@ -111,8 +112,13 @@ func (b *BackendConn) update() error {
 				b.stage.ops = append(b.stage.ops, stageOp{kind: stageCopy, r: r, src: src})
 			}
 		case pseudoExtendedDesktopSize, pseudoDesktopSize:
-			if sizes++; sizes > maxSizes {
-				return serverError("changes its size more than %d times in one update", maxSizes)
+			if sizeRects++; sizeRects > maxSizeRects {
+				return serverError("tells its size more than %d times in one update", maxSizeRects)
+			}
+			if r.Dx() != b.w || r.Dy() != b.h {
+				if sizes++; sizes > maxSizes {
+					return serverError("changes its size more than %d times in one update", maxSizes)
+				}
 			}
 			err = b.size(r, e == pseudoExtendedDesktopSize)
 		case pseudoCursor:
@@ -139,20 +145,19 @@ func (b *BackendConn) update() error {
 
 	b.mu.Lock()
 	b.asked = false
-	if full && drawn {
-		if sizes == 0 {
-			b.full = false
-		}
+	// Xvnc answers a request for everything with its size alone, notes that
+	// everything is to be sent, and forgets the request: ask again, at once, but
+	// not for everything, or it goes on like that for ever.
+	b.again = b.awaited && !drawn && !b.owed
+	b.owed = b.again
+	if b.awaited && drawn {
+		b.awaited = false
 		select {
 		case <-b.synced:
 		default:
 			close(b.synced)
 		}
 	}
-	// The first answer of an X server may hold its size alone, and forget the
-	// request for pixels.
-	b.again = !b.gotOne && !drawn
-	b.gotOne = true
 	b.mu.Unlock()
 	b.wake()
 	return nil
@@ -274,10 +279,10 @@ func (b *BackendConn) size(r image.Rectangle, extended bool) error {
 			return serverError("changes its size to %dx%d", w, h)
 		}
 		if w != b.w || h != b.h {
-			b.w, b.h = w, h
 			b.stage.ops = append(b.stage.ops, stageOp{kind: stageSize, r: image.Rect(0, 0, w, h)})
 			b.draw()
 			b.mu.Lock()
+			b.w, b.h = w, h
 			b.full = true
 			if reason != 1 || len(b.waiters) == 0 { // not our own wish, whose pixels are waited for
 				b.earliest = time.Now().Add(resizePace)

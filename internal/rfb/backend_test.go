@@ -133,8 +133,8 @@ func TestBackendPicture(t *testing.T) {
 			t.Error("the first request is not for everything")
 		}
 		x.write(append([]byte{0, 0, 0, 1}, append(rect(0, 0, 300, 200, rfbtest.ExtendedDesktopSize), 1, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 1, 44, 0, 200, 0, 0, 0, 0)...)...)
-		if full, ok := x.request(); !full && ok {
-			t.Error("the second request is not for everything, although no pixels came")
+		if full, ok := x.request(); full && ok {
+			t.Error("the second request is for everything again: Xvnc would answer like before")
 		}
 		x.write(whole(img)...)
 		for u := range next {
@@ -436,7 +436,8 @@ func TestBackendHostile(t *testing.T) {
 		"copy to outside":           {up(1, append(rect(90, 0, 50, 50, 1), 0, 0, 0, 0)), "copies"},
 		"giant size":                {up(1, extended(0, 0, 16384, 16384)), "changes its size to 16384x16384"},
 		"size 0":                    {up(1, rect(0, 0, 0, 0, rfbtest.DesktopSize)), "changes its size to 0x0"},
-		"too many sizes":            {up(9, bytes.Repeat(rect(0, 0, 20, 20, rfbtest.DesktopSize), 9)), "more than 4 times"},
+		"too many sizes":            {up(10, bytes.Repeat(append(rect(0, 0, 20, 20, rfbtest.DesktopSize), rect(0, 0, 30, 20, rfbtest.DesktopSize)...), 5)), "changes its size more than 4 times"},
+		"size without end":          {up(300, bytes.Repeat(rect(0, 0, 100, 100, rfbtest.DesktopSize), 300)), "tells its size more than 256 times"},
 		"smaller in the middle":     {up(2, rect(0, 0, 20, 20, rfbtest.DesktopSize), rect(50, 50, 1, 1, 0)), "on a screen of 20x20"},
 		"giant pointer":             {up(1, rect(0, 0, 65535, 65535, rfbtest.CursorShape)), "pointer of 65535x65535"},
 		"too many pointers":         {up(9, bytes.Repeat(rect(0, 0, 0, 0, rfbtest.CursorShape), 9)), "pointer more than"},

@@ -43,7 +43,8 @@ type Client struct {
 	o  ClientOptions
 	wm sync.Mutex // held while writing
 
-	Name string
+	Name   string // immutable after Connect
+	native bool   // the server's own pixel format is the one wanted
 
 	mu       sync.Mutex
 	cond     *sync.Cond
@@ -78,7 +79,7 @@ func Connect(c net.Conn, o ClientOptions) (*Client, error) {
 		return nil, err
 	}
 	c.SetDeadline(time.Time{})
-	if o.Format != RGBX {
+	if !cl.native {
 		cl.Write(append([]byte{0, 0, 0, 0}, o.Format.Wire()...))
 	}
 	cl.SetEncodings(o.Encodings...)
@@ -136,9 +137,7 @@ func (c *Client) handshake() error {
 	if _, err := io.ReadFull(c.r, head); err != nil {
 		return err
 	}
-	if !bytes.Equal(head[4:20], RGBX.Wire()) {
-		return fmt.Errorf("first pixel format %v", head[4:20])
-	}
+	c.native = bytes.Equal(head[4:20], c.o.Format.Wire())
 	name := make([]byte, binary.BigEndian.Uint32(head[20:]))
 	if _, err := io.ReadFull(c.r, name); err != nil {
 		return err
@@ -167,7 +166,10 @@ func (c *Client) SetEncodings(encodings ...int32) error {
 
 // Request asks for an update of the whole screen.
 func (c *Client) Request(incremental bool) error {
-	b := []byte{3, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}
+	c.mu.Lock()
+	size := c.d.Img.Rect.Max
+	c.mu.Unlock()
+	b := []byte{3, 0, 0, 0, 0, 0, byte(size.X >> 8), byte(size.X), byte(size.Y >> 8), byte(size.Y)}
 	if incremental {
 		b[1] = 1
 	}
