@@ -127,12 +127,17 @@ func (x *executive) start(ctx context.Context) (err error) {
 		return err
 	}
 	states := x.live.sessions()
+	// The first events come while New is still at work: the observer waits for
+	// the engine it looks at. New fails only before there is an event.
+	wired := make(chan struct{})
 	if x.engine, err = station.New(station.Options{
 		Mode: cfg.mode, Host: x.host, Surfaces: x.display, Machine: store.Machine(),
-		Identity: store.Identity, CallSocket: lay.Socket, Restore: states, Observer: x.observe,
+		Identity: store.Identity, CallSocket: lay.Socket, Restore: states,
+		Observer: func(ev station.Event) { <-wired; x.observe(ev) },
 	}); err != nil {
 		return err
 	}
+	close(wired)
 	x.later(x.engine.Detach)
 	if err := x.adopt(ctx, states); err != nil {
 		return err
@@ -440,8 +445,12 @@ func (s secureScreens) SetSecureScreen(session uint32, c logon.Screen) {
 		d.Kind = display.SecureUnlock
 	case logon.ScreenSecurity:
 		d.Kind = display.SecureMenu
+	case logon.ScreenWelcome:
+		d.Kind = display.SecureWelcome
+	case logon.ScreenLocked:
+		d.Kind = display.SecureLocked
 	default:
-		d.Kind = display.SecureWait
+		d.Kind = display.SecureNone
 	}
 	s.m.SetSecureScreen(session, d)
 }

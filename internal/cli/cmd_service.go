@@ -4,8 +4,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +37,10 @@ func (a *app) withService(c *cobra.Command, action, name string, access win32.Ac
 		if err != nil {
 			return err
 		}
-		return fn(ctx, conn, s.Handle)
+		err = fn(ctx, conn, s.Handle)
+		// Closed here and not by the end of this process, so that a service
+		// marked for deletion is gone when the command returns.
+		return errors.Join(err, conn.CloseHandle(ctx, api.HandleRequest{Handle: s.Handle}))
 	})
 }
 
@@ -111,17 +116,22 @@ running as soon as it has started, and SIGTERM stops it.`,
 		&cobra.Command{
 			Use: "start NAME [ARG …]", Short: "Start a service", Example: "  station service start clock", Args: wantArgs(1, -1, "NAME [ARG …]"),
 			RunE: func(c *cobra.Command, args []string) error {
-				return a.withService(c, "start", args[0], win32.SERVICE_START, func(ctx context.Context, conn *client.Conn, h win32.Handle) error {
-					return conn.StartService(ctx, api.StartServiceRequest{Service: h, Args: args[1:]})
+				return a.withService(c, "start", args[0], win32.SERVICE_START|win32.SERVICE_QUERY_STATUS, func(ctx context.Context, conn *client.Conn, h win32.Handle) error {
+					if err := conn.StartService(ctx, api.StartServiceRequest{Service: h, Args: args[1:]}); err != nil {
+						return err
+					}
+					return awaitService(ctx, conn, h, win32.SERVICE_START_PENDING, win32.SERVICE_RUNNING)
 				})
 			},
 		},
 		&cobra.Command{
 			Use: "stop NAME", Short: "Stop a service", Example: "  station service stop clock", Args: wantArgs(1, 1, "NAME"),
 			RunE: func(c *cobra.Command, args []string) error {
-				return a.withService(c, "stop", args[0], win32.SERVICE_STOP, func(ctx context.Context, conn *client.Conn, h win32.Handle) error {
-					_, err := conn.ControlService(ctx, api.ControlServiceRequest{Service: h, Control: win32.SERVICE_CONTROL_STOP})
-					return err
+				return a.withService(c, "stop", args[0], win32.SERVICE_STOP|win32.SERVICE_QUERY_STATUS, func(ctx context.Context, conn *client.Conn, h win32.Handle) error {
+					if _, err := conn.ControlService(ctx, api.ControlServiceRequest{Service: h, Control: win32.SERVICE_CONTROL_STOP}); err != nil {
+						return err
+					}
+					return awaitService(ctx, conn, h, win32.SERVICE_STOP_PENDING, win32.SERVICE_STOPPED)
 				})
 			},
 		},
@@ -160,7 +170,7 @@ running as soon as it has started, and SIGTERM stops it.`,
 		&cobra.Command{
 			Use: "log NAME", Short: "Show what a service's program printed", Example: "  station service log clock", Args: wantArgs(1, 1, "NAME"),
 			RunE: func(c *cobra.Command, args []string) error {
-				return a.withService(c, "read the log of", args[0], win32.SERVICE_QUERY_STATUS, func(ctx context.Context, conn *client.Conn, h win32.Handle) error {
+				return a.withService(c, "read the log of", args[0], win32.SERVICE_START, func(ctx context.Context, conn *client.Conn, h win32.Handle) error {
 					r, err := conn.ServiceLog(ctx, api.ServiceLogRequest{Service: h})
 					if err != nil {
 						return err
@@ -207,6 +217,36 @@ running as soon as it has started, and SIGTERM stops it.`,
 			},
 		},
 	)
+}
+
+// serviceWait bounds how long start and stop wait for a service to get there.
+const serviceWait = 60 * time.Second
+
+// awaitService waits while a service is in a pending state, and makes an error
+// of any other state than the wanted one.
+func awaitService(ctx context.Context, conn *client.Conn, service win32.Handle, pending, want uint32) error {
+	ctx, cancel := context.WithTimeout(ctx, serviceWait)
+	defer cancel()
+	for {
+		r, err := conn.QueryServiceStatus(ctx, api.HandleRequest{Handle: service})
+		if err != nil {
+			return err
+		}
+		switch st := r.Status; st.State {
+		case want:
+			return nil
+		case pending:
+		case win32.SERVICE_STOPPED:
+			return win32.Errno(st.Win32ExitCode)
+		default:
+			return fmt.Errorf("it is %s", serviceStates[st.State])
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return win32.ERROR_SERVICE_REQUEST_TIMEOUT
+		}
+	}
 }
 
 // quoteWords joins a command line so that the daemon splits it into the same words.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"time"
+	"unicode/utf16"
 
 	"stationmaster/internal/api"
 	"stationmaster/internal/surface"
@@ -22,7 +23,7 @@ import (
 
 // Bounds of message boxes.
 const (
-	maxText       = 64 << 10        // bytes of a title, and of a text (WTS-30)
+	maxText       = 64 << 10        // bytes of UTF-16 of a title, and of a text (WTS-30)
 	maxBoxes      = 64              // that wait in one session
 	keySize       = 16              // bytes of a request's key
 	keepAnswer    = 2 * time.Minute // how long an answer waits for its asker to come back
@@ -81,7 +82,7 @@ func (m *Manager) WTSSendMessage(ctx context.Context, t *station.Thread, q api.S
 	if err := b.Check(); err != nil {
 		return fail(win32.Code(err), "WTS-33")
 	}
-	if len(q.Title) > maxText || len(q.Text) > maxText {
+	if tooLong(q.Title) || tooLong(q.Text) {
 		return fail(win32.ERROR_INVALID_PARAMETER, "WTS-30")
 	}
 	if len(q.Key) != 0 && len(q.Key) != keySize {
@@ -91,6 +92,7 @@ func (m *Manager) WTSSendMessage(ctx context.Context, t *station.Thread, q api.S
 
 	m.mu.Lock()
 	x := m.findLocked(s.ID(), sender, q.Key)
+	fresh := false
 	if x == nil {
 		if m.closed || m.countLocked(s.ID()) >= maxBoxes {
 			m.mu.Unlock()
@@ -105,14 +107,16 @@ func (m *Manager) WTSSendMessage(ctx context.Context, t *station.Thread, q api.S
 			x.rec.Deadline = x.rec.Created.Add(time.Duration(q.Seconds) * time.Second)
 		}
 		m.boxes[x.rec.ID] = x
-		m.showLocked(x)
-		m.publishLocked(x, "shown")
+		fresh = true
 	}
 	if q.Wait {
 		x.waiter++
 	}
 	m.mu.Unlock()
-	m.save()
+	m.save() // intent before the act: a box that a person sees is one that is known
+	if fresh {
+		m.show(x)
+	}
 	if !q.Wait {
 		return api.SendMessageReply{Response: win32.IDASYNC}, nil
 	}
@@ -143,6 +147,14 @@ func (m *Manager) WTSSendMessage(ctx context.Context, t *station.Thread, q api.S
 		return fail(win32.ERROR_CTX_WINSTATION_NOT_FOUND, "WTS-36")
 	}
 	return api.SendMessageReply{Response: x.rec.Response}, nil
+}
+
+// tooLong says whether a text has more than 64 KiB in UTF-16 (WTS-30).
+func tooLong(s string) bool {
+	if len(s) <= maxText/2 {
+		return false // a byte of UTF-8 is at most one unit of UTF-16
+	}
+	return len(s) > 2*maxText || 2*len(utf16.Encode([]rune(s))) > maxText
 }
 
 // desktopFor gives the desktop a box belongs to: Default, or Winlogon while
@@ -177,13 +189,38 @@ func (m *Manager) countLocked(session uint32) int {
 	return n
 }
 
-// showLocked puts a box on the screen and starts its clock. Display callbacks
-// come without locks, so this may be done under ours.
-func (m *Manager) showLocked(x *box) {
-	b := surface.MessageBox{Title: x.rec.Title, Text: x.rec.Text, Style: x.rec.Style}
-	x.hide = m.o.Display.ShowMessage(x.rec.Session, x.rec.Desktop, b, func(id uint32) { m.finish(x, id, "answered") })
-	if !x.rec.Deadline.IsZero() {
-		x.timer = time.AfterFunc(time.Until(x.rec.Deadline), func() { m.finish(x, timeoutAnswer, "timeout") })
+// show puts a box on the screen and starts its clock, without a lock: the
+// display is not ours. A session that ended since the box was asked for takes
+// it along.
+func (m *Manager) show(x *box) {
+	m.mu.Lock()
+	over := x.rec.Done || x.gone || m.closed
+	rec := x.rec
+	if !over {
+		m.publishLocked(x, "shown")
+	}
+	m.mu.Unlock()
+	if over {
+		return
+	}
+	b := surface.MessageBox{Title: rec.Title, Text: rec.Text, Style: rec.Style}
+	hide := m.o.Display.ShowMessage(rec.Session, rec.Desktop, b, func(id uint32) { m.finish(x, id, "answered") })
+
+	m.mu.Lock()
+	over = x.rec.Done || x.gone || m.closed
+	if !over {
+		x.hide = hide
+		if !rec.Deadline.IsZero() {
+			x.timer = time.AfterFunc(time.Until(rec.Deadline), func() { m.finish(x, timeoutAnswer, "timeout") })
+		}
+	}
+	m.mu.Unlock()
+	if over {
+		hide()
+		return
+	}
+	if s, ok := m.o.Engine.Session(rec.Session); !ok || rec.Desktop == "Default" && s.User() == nil && !s.Services() {
+		m.withdraw(func(y *box) bool { return y == x })
 	}
 }
 
@@ -232,10 +269,15 @@ func (m *Manager) dropOldLocked() {
 
 // EndSession withdraws the boxes of a session that ends; who waits gets 7022.
 func (m *Manager) EndSession(session uint32) {
+	m.withdraw(func(x *box) bool { return x.rec.Session == session })
+}
+
+// withdraw takes the boxes that match, which looks at them under the lock.
+func (m *Manager) withdraw(match func(*box) bool) {
 	var hides []func()
 	m.mu.Lock()
 	for id, x := range m.boxes {
-		if x.rec.Session != session {
+		if !match(x) {
 			continue
 		}
 		if !x.rec.Done {
@@ -254,11 +296,12 @@ func (m *Manager) EndSession(session uint32) {
 }
 
 // ListMessages lists the boxes that wait in a session; it answers none of
-// them.
+// them. What they say is for the session's user and for administrators: besides
+// QUERY, which every service has, it needs VIRTUAL.
 //
-// Rules: IN-10.
+// Rules: WTS-2, IN-10.
 func (m *Manager) ListMessages(t *station.Thread, q api.SessionRequest) (api.MessagesReply, error) {
-	s, err := t.CheckSession(q.SessionID, win32.WINSTATION_QUERY)
+	s, err := t.CheckSession(q.SessionID, win32.WINSTATION_QUERY|win32.WINSTATION_VIRTUAL)
 	if err != nil {
 		return api.MessagesReply{}, err
 	}
@@ -279,7 +322,7 @@ func (m *Manager) ListMessages(t *station.Thread, q api.SessionRequest) (api.Mes
 
 func (m *Manager) publishLocked(x *box, state string) {
 	m.o.Engine.Publish(EventMessage, x.rec.Session, map[string]string{
-		"id": fmt.Sprint(x.rec.ID), "state": state, "response": fmt.Sprint(x.rec.Response), "pid": fmt.Sprint(x.rec.PID), "title": x.rec.Title,
+		"id": fmt.Sprint(x.rec.ID), "state": state, "response": fmt.Sprint(x.rec.Response), "pid": fmt.Sprint(x.rec.PID),
 	})
 }
 
@@ -333,9 +376,8 @@ func (m *Manager) Restore() error {
 	if err := json.Unmarshal(b, &st); err != nil {
 		return fmt.Errorf("cannot read %s: %w", m.o.State, err)
 	}
-	defer m.save()
+	var waiting []*box
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.next = max(m.next, st.Next)
 	for _, r := range st.Boxes {
 		if _, ok := m.o.Engine.Session(r.Session); !ok {
@@ -347,9 +389,15 @@ func (m *Manager) Restore() error {
 			close(x.done)
 			continue
 		}
-		m.showLocked(x)
+		waiting = append(waiting, x)
 	}
 	m.dropOldLocked()
+	m.mu.Unlock()
+	slices.SortFunc(waiting, func(a, b *box) int { return cmp.Compare(a.rec.ID, b.rec.ID) }) // as they lay above each other
+	for _, x := range waiting {
+		m.show(x)
+	}
+	m.save()
 	return nil
 }
 

@@ -107,7 +107,7 @@ func (m *Manager) session(s *station.Session) api.Session {
 		ID: s.ID(), Name: s.Terminal(), State: s.State(), Type: typeOf(s), User: name, Domain: domain, Locked: s.Locked(),
 		ConnectNanos: nanos(times.Connect), DisconnectNanos: nanos(times.Disconnect), LogonNanos: nanos(times.Logon),
 		LastInputNanos: nanos(m.o.Display.LastInput(s.ID())),
-		Viewers:        uint32(m.o.Viewers(s.ID())), ProcessCount: uint32(len(s.Processes())),
+		Viewers:        uint32(m.o.Viewers(s.ID())), ProcessCount: programs(s),
 	}
 	if u := s.User(); u != nil {
 		out.UserSID, out.LogonID = u.User().String(), uint64(u.LogonID())
@@ -123,6 +123,18 @@ func (m *Manager) session(s *station.Session) api.Session {
 		}
 	}
 	return out
+}
+
+// programs counts the processes that run in a session; the operator's own
+// tools, which speak for session 0 from outside, do not.
+func programs(s *station.Session) uint32 {
+	n := uint32(0)
+	for _, p := range s.Processes() {
+		if !p.Outside() {
+			n++
+		}
+	}
+	return n
 }
 
 // typeOf gives the session type (SES-13).
@@ -258,7 +270,9 @@ func (m *Manager) WTSConnectSession(ctx context.Context, t *station.Thread, q ap
 	return m.o.Winlogon.Connect(context.WithoutCancel(ctx), id, q.Target)
 }
 
-// EnumProcesses lists the processes of one session, or of all.
+// EnumProcesses lists the processes of one session, or of all that the caller
+// may query. Arguments are shown to the process's own user and to
+// administrators.
 //
 // Win32: WTSEnumerateProcesses. Rules: WTS-7.
 func (m *Manager) EnumProcesses(t *station.Thread, q api.SessionRequest) (api.ProcessesReply, error) {
@@ -284,10 +298,14 @@ func (m *Manager) EnumProcesses(t *station.Thread, q api.SessionRequest) (api.Pr
 			}
 			winsta, desktop := p.Location()
 			user := p.Token().User()
+			var args []string
+			if tok.User() == user || tok.IsAdministrator() {
+				args = p.Args() // programs are given secrets in them
+			}
 			r.Processes = append(r.Processes, api.Process{
 				SessionID: s.ID(), ProcessID: uint32(p.ID()), ParentID: uint32(p.ParentID()), Name: filepath.Base(p.Program()),
 				User: m.o.Store.DisplayName(user), UserSID: user.String(), WindowStation: winsta, Desktop: desktop,
-				Service: m.o.ServiceOf(p.ID()), StartedNanos: nanos(p.Started()), Args: p.Args(),
+				Service: m.o.ServiceOf(p.ID()), StartedNanos: nanos(p.Started()), Args: args,
 			})
 		}
 	}
