@@ -445,10 +445,6 @@ func (s secureScreens) SetSecureScreen(session uint32, c logon.Screen) {
 		d.Kind = display.SecureUnlock
 	case logon.ScreenSecurity:
 		d.Kind = display.SecureMenu
-	case logon.ScreenWelcome:
-		d.Kind = display.SecureWelcome
-	case logon.ScreenLocked:
-		d.Kind = display.SecureLocked
 	default:
 		d.Kind = display.SecureNone
 	}
