@@ -31,6 +31,8 @@ type Conn struct {
 	nc   *net.UnixConn // immutable
 	done chan struct{} // closed when the reader has ended
 
+	work sync.WaitGroup // Cancel frames on their way
+
 	wmu sync.Mutex // held while a frame is written; taken before mu
 	buf []byte     // guarded by wmu: frame under construction
 
@@ -138,6 +140,7 @@ func (c *Conn) Close() error {
 		c.nc.Close()
 	}
 	<-c.done
+	c.work.Wait()
 	return nil
 }
 
@@ -184,7 +187,7 @@ func (c *Conn) roundTrip(ctx context.Context, op uint16, body []byte, files []*o
 	}
 	// The call may have been done at this very moment; then its result counts,
 	// or a handle would be lost. The daemon answers a Cancel at once.
-	c.sendCancel(id)
+	c.work.Go(func() { c.sendCancel(id) }) // beside us: another frame may be stuck before it
 	t := time.NewTimer(cancelGrace)
 	defer t.Stop()
 	select {

@@ -48,7 +48,26 @@ type EngineBinder struct {
 
 	mu      sync.Mutex
 	watched map[process]*os.File // guarded by mu: pidfds of processes the engine did not start
+	owners  map[owner]int        // guarded by mu: how many of them each has
 	closed  bool                 // guarded by mu
+}
+
+// maxWatched is how many processes of one session, or of one Linux user
+// outside, are known by their calls alone: each costs a descriptor while it
+// lives.
+const maxWatched = 2048
+
+// owner is a session, or a Linux user outside of sessions.
+type owner struct {
+	inSession bool
+	id        uint32
+}
+
+func ownerOf(p Peer) owner {
+	if p.InSession {
+		return owner{true, p.Session}
+	}
+	return owner{false, p.UID}
 }
 
 // process tells a process apart from a later one with the same number.
@@ -63,7 +82,7 @@ func NewEngineBinder(e *station.Engine, a Accounts, ancestors func(pid int) []in
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &EngineBinder{engine: e, accounts: a, ancestors: ancestors, log: log, uid: uint32(os.Geteuid()), watched: map[process]*os.File{}}
+	return &EngineBinder{engine: e, accounts: a, ancestors: ancestors, log: log, uid: uint32(os.Geteuid()), watched: map[process]*os.File{}, owners: map[owner]int{}}
 }
 
 // Attach gives the thread of a connection.
@@ -84,8 +103,12 @@ func (b *EngineBinder) Attach(p Peer) (*station.Thread, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Process().Forked() {
-		b.watch(p)
+	if t.Process().Forked() && !b.watch(p) {
+		t.Detach()
+		if t.Process().Threads() == 0 {
+			b.engine.ForgetProcess(p.PID, p.StartTime)
+		}
+		return nil, &win32.Error{Op: "AttachThread", Object: "processes that call", Code: win32.ERROR_NOT_ENOUGH_QUOTA}
 	}
 	return t, nil
 }
@@ -132,34 +155,42 @@ func (b *EngineBinder) Malformed(t *station.Thread, p Peer, why error) {
 }
 
 // watch waits for the end of a process that the engine did not start: nobody
-// else would tell the engine.
-func (b *EngineBinder) watch(p Peer) {
-	key := process{p.PID, p.StartTime}
+// else would tell the engine. It reports false when there are too many of them.
+func (b *EngineBinder) watch(p Peer) bool {
+	key, who := process{p.PID, p.StartTime}, ownerOf(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed || b.watched[key] != nil {
-		return
+		return true
+	}
+	if b.owners[who] >= maxWatched {
+		return false
 	}
 	f, err := pidfd(p)
 	if errors.Is(err, syscall.ESRCH) {
 		b.engine.ForgetProcess(p.PID, p.StartTime)
-		return
+		return true // its connection ends by itself
 	}
 	if err != nil {
-		b.log.Warn("cannot watch a process that calls; its record stays until its number is used again", "pid", p.PID, "err", err)
-		return
+		b.log.Warn("cannot watch a process that calls", "pid", p.PID, "err", err)
+		return false
 	}
 	b.watched[key] = f
+	b.owners[who]++
 	b.work.Go(func() {
 		ended := waitPidfd(f)
 		b.mu.Lock()
 		delete(b.watched, key)
+		if b.owners[who]--; b.owners[who] == 0 {
+			delete(b.owners, who)
+		}
 		b.mu.Unlock()
 		f.Close()
 		if ended {
 			b.engine.ForgetProcess(p.PID, p.StartTime)
 		}
 	})
+	return true
 }
 
 // Close ends the watching. The engine keeps its records.

@@ -510,7 +510,12 @@ func TestEvents(t *testing.T) {
 	if few, err := op.ReadEvents(ctx, client.ReadLogRequest{Max: 2}); err != nil || len(few.Events) != 2 || few.Next != 2 {
 		t.Errorf("%+v %v", few, err)
 	}
-	end := h.engine.LastEvent()
+	var end uint64
+	until(t, "the engine is at rest: all surfaces are made", func() bool {
+		se, _ := h.engine.Session(one)
+		end = h.engine.LastEvent()
+		return se.ActiveDesktop().CurrentSurface() != nil && end == h.engine.LastEvent()
+	})
 	if r, err := op.ReadEvents(ctx, client.ReadLogRequest{After: end}); err != nil || len(r.Events) != 0 {
 		t.Errorf("%+v %v", r, err)
 	}

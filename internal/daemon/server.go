@@ -73,6 +73,8 @@ type Server struct {
 	uids    map[uint32]int     // guarded by mu: connections per user outside of sessions
 	session map[uint32]int     // guarded by mu: connections per session
 	closed  bool               // guarded by mu
+	told    time.Time          // guarded by mu: when a refused caller was last logged
+	untold  int                // guarded by mu: refused callers since then
 }
 
 // politeRefusals is how many refused callers are told why at the same time;
@@ -223,6 +225,7 @@ func (s *Server) serve(c *conn) {
 	}
 	thread, err := s.o.Binder.Attach(peer)
 	if err != nil {
+		s.tell(peer, err)
 		s.refuse(c, err)
 		return
 	}
@@ -250,6 +253,22 @@ func (s *Server) count(c *conn) bool {
 		}
 	}
 	return true
+}
+
+// tell logs a caller who gets no thread, and so no audit record: once a second
+// at most, with the number of those left out.
+func (s *Server) tell(p Peer, err error) {
+	s.mu.Lock()
+	now := time.Now()
+	if now.Sub(s.told) < time.Second {
+		s.untold++
+		s.mu.Unlock()
+		return
+	}
+	untold := s.untold
+	s.told, s.untold = now, 0
+	s.mu.Unlock()
+	s.o.Logger.Warn("a caller is refused", "pid", p.PID, "uid", p.UID, "in-session", p.InSession, "session", p.Session, "err", err, "others", untold)
 }
 
 // refuse answers the first call of a connection that is not served with err,
