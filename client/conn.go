@@ -187,7 +187,11 @@ func (c *Conn) roundTrip(ctx context.Context, op uint16, body []byte, files []*o
 	}
 	// The call may have been done at this very moment; then its result counts,
 	// or a handle would be lost. The daemon answers a Cancel at once.
-	c.work.Go(func() { c.sendCancel(id) }) // beside us: another frame may be stuck before it
+	c.mu.Lock()
+	if !c.closed { // then Close does not wait for it yet
+		c.work.Go(func() { c.sendCancel(id) }) // beside us: another frame may be stuck before it
+	}
+	c.mu.Unlock()
 	t := time.NewTimer(cancelGrace)
 	defer t.Stop()
 	select {
