@@ -233,6 +233,9 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 		}
 		return nil, err
 	}
+	if err := s.dress(ctx, cookie); err != nil {
+		o.Logger.Warn("an X desktop stays black", "display", display, "error", err)
+	}
 	return s, nil
 }
 

@@ -7,7 +7,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"image/color"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,6 +21,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"stationmaster/internal/rfb"
+	"stationmaster/internal/surface"
 	"stationmaster/internal/xserver"
 	"stationmaster/internal/xserver/xservertest"
 )
@@ -65,6 +69,41 @@ func xConnect(t *testing.T, display int, cookie []byte) byte {
 		t.Fatal(err)
 	}
 	return first[0]
+}
+
+// TestRootIsDressed: an empty desktop is not black.
+func TestRootIsDressed(t *testing.T) {
+	s := xservertest.New(t)
+	var log strings.Builder
+	xservertest.NeedXvnc(t)
+	x, err := xserver.Start(t.Context(), xserver.Options{Session: s, Name: "D", Width: 320, Height: 200, Display: xservertest.FreeDisplay(t), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	if log.Len() != 0 {
+		t.Errorf("it complains: %s", log.String())
+	}
+	c, err := x.Dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := surface.NewFrame(320, 200)
+	w := f.Watch()
+	defer w.Close()
+	b, err := rfb.Backend(t.Context(), c, f, rfb.BackendOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	select {
+	case <-b.Synced():
+	case <-time.After(20 * time.Second):
+		t.Fatal("no picture")
+	}
+	if got := f.Snapshot().RGBAAt(100, 100); got != (color.RGBA{0x4D, 0x5E, 0x70, 0xFF}) {
+		t.Errorf("the root window is %v", got)
+	}
 }
 
 func env(x *xserver.Server, name string) string {
