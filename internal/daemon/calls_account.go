@@ -11,6 +11,7 @@ import (
 	"stationmaster/win32"
 )
 
+// AddAccount adds an account; administrators only. Win32: NetUserAdd. Rules: LGN-1, SE-7.
 func (s *Services) AddAccount(_ context.Context, c *Call, q *api.AddAccountRequest) (*api.AccountReply, error) {
 	if s.Store == nil {
 		return nil, without("NetUserAdd", "accounts")
@@ -25,6 +26,7 @@ func (s *Services) AddAccount(_ context.Context, c *Call, q *api.AddAccountReque
 	return &api.AccountReply{Account: account(a)}, nil
 }
 
+// ListAccounts lists the accounts. Win32: NetUserEnum. Rules: LGN-1.
 func (s *Services) ListAccounts(_ context.Context, _ *Call) (*api.AccountsReply, error) {
 	if s.Store == nil {
 		return nil, without("NetUserEnum", "accounts")
@@ -92,6 +94,8 @@ func account(a logon.Account) api.Account {
 	return api.Account{Name: a.Name, SID: a.SID.String(), UID: a.UID, GID: a.GID, Admin: a.Admin, Disabled: a.Disabled, BuiltIn: a.BuiltIn}
 }
 
+// LogonUser verifies credentials and gives a token of a new logon session. Win32: LogonUser.
+// Rules: LGN-2, LGN-3, LGN-5, LGN-6.
 func (s *Services) LogonUser(ctx context.Context, c *Call, q *api.LogonUserRequest) (*api.HandleReply, error) {
 	if s.Winlogon == nil {
 		return nil, without("LogonUser", "accounts")

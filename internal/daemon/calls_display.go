@@ -40,6 +40,8 @@ func need(c *Call, op, name string, o object.Object, rights win32.AccessMask, ru
 	return err
 }
 
+// ListDesktops lists the window stations and desktops of a session that the caller may see, with
+// their facts. Rules: WS-31, DT-30.
 func (s *Services) ListDesktops(_ context.Context, c *Call, q *api.SessionRequest) (*api.TreeReply, error) {
 	se, err := c.Thread.CheckSession(q.SessionID, win32.WINSTATION_QUERY)
 	if err != nil {
@@ -140,6 +142,8 @@ func (s *Services) desktopOf(c *Call, op string, session uint32, stationName, na
 	return se, d, nil
 }
 
+// CreateSessionDesktop creates a desktop in another session and lets the session manager hold it;
+// needs WINSTA_CREATEDESKTOP on that station. Rules: DT-16, DT-26, DT-42.
 func (s *Services) CreateSessionDesktop(ctx context.Context, c *Call, q *api.SessionDesktopRequest) (*api.DesktopReply, error) {
 	const op = "CreateSessionDesktop"
 	se, w, err := s.stationOf(c, op, q.SessionID, q.Station)
@@ -180,6 +184,8 @@ func (s *Services) CloseSessionDesktop(_ context.Context, c *Call, q *api.Sessio
 	return nil
 }
 
+// SwitchSessionDesktop makes a desktop of a session active; needs DESKTOP_SWITCHDESKTOP, refused
+// while a secure desktop is active. Rules: DT-46.
 func (s *Services) SwitchSessionDesktop(_ context.Context, c *Call, q *api.SessionDesktopRequest) error {
 	const op = "SwitchSessionDesktop"
 	se, d, err := s.desktopOf(c, op, q.SessionID, q.Station, q.Desktop)
@@ -213,6 +219,8 @@ func (s *Services) CreateSessionStation(_ context.Context, c *Call, q *api.Sessi
 	return err
 }
 
+// CaptureDesktop takes a picture of a desktop, active or not; needs DESKTOP_READOBJECTS and
+// WINSTA_READSCREEN. Never of Winlogon. Rules: IN-11.
 func (s *Services) CaptureDesktop(ctx context.Context, c *Call, q *api.CaptureRequest) (*api.CaptureReply, error) {
 	const op = "CaptureDesktop"
 	if s.Display == nil {
@@ -286,6 +294,8 @@ func person(c *Call) bool {
 	return c.Thread.Origin() == originPerson || !c.Peer.InSession && c.Thread.Origin() == "" && c.Thread.EffectiveToken().IsSystem()
 }
 
+// OpenViewer turns the connection into an RFB stream that shows a session and, unless it is
+// read-only, takes a person's input. Rules: IN-9, SES-23.
 func (s *Services) OpenViewer(ctx context.Context, c *Call, q *api.OpenViewerRequest) (*api.OpenViewerReply, error) {
 	const op = "OpenViewer"
 	if s.Display == nil {

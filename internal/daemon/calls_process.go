@@ -11,6 +11,8 @@ import (
 	"stationmaster/win32"
 )
 
+// CreateProcess starts a program, with the caller's token or another one, in that token's session.
+// Win32: CreateProcessAsUser. Rules: PRC-1, PRC-2, PRC-3, PRC-7, PRC-8, PRC-10, PC-17.
 func (s *Services) CreateProcess(ctx context.Context, c *Call, q *api.CreateProcessRequest) (*api.CreateProcessReply, error) {
 	if int(q.FileCount) != len(c.Files) {
 		return nil, &win32.Error{Op: "CreateProcessAsUser", Object: "descriptors", Code: win32.ERROR_INVALID_PARAMETER}
@@ -61,14 +63,17 @@ func (s *Services) environment(c *Call, q *api.CreateProcessRequest) (env []stri
 	return env, dir, nil
 }
 
+// OpenProcess opens a process by its Linux process ID. Win32: OpenProcess. Rules: HND-14.
 func (s *Services) OpenProcess(_ context.Context, c *Call, q *api.OpenProcessRequest) (*api.HandleReply, error) {
 	return handle(c.Thread.OpenProcess(int(q.ProcessID), q.Access, q.Inherit))
 }
 
+// TerminateProcess ends a process. Win32: TerminateProcess. Rules: WTS-42.
 func (s *Services) TerminateProcess(_ context.Context, c *Call, q *api.TerminateProcessRequest) error {
 	return c.Thread.TerminateProcess(q.Process, q.ExitCode)
 }
 
+// SignalProcess sends a Linux signal to a process; needs PROCESS_TERMINATE.
 func (s *Services) SignalProcess(_ context.Context, c *Call, q *api.SignalProcessRequest) error {
 	if q.Signal > 64 {
 		return &win32.Error{Op: "SignalProcess", Code: win32.ERROR_INVALID_PARAMETER}
@@ -76,24 +81,30 @@ func (s *Services) SignalProcess(_ context.Context, c *Call, q *api.SignalProces
 	return c.Thread.SignalProcess(q.Process, int(q.Signal))
 }
 
+// WaitForSingleObject waits until a process ended or the time is over; 0xFFFFFFFF milliseconds is
+// for ever. Win32: WaitForSingleObject. Rules: SYN-1, SYN-14.
 func (s *Services) WaitForSingleObject(ctx context.Context, c *Call, q *api.WaitRequest) (*api.WaitReply, error) {
 	r, err := c.Thread.WaitProcess(ctx, q.Handle, q.Millis)
 	return &api.WaitReply{Result: r}, err
 }
 
+// GetExitCodeProcess gives the exit code, 259 while the process runs. Win32: GetExitCodeProcess.
 func (s *Services) GetExitCodeProcess(_ context.Context, c *Call, q *api.HandleRequest) (*api.ExitCodeReply, error) {
 	code, signal, err := c.Thread.ExitCode(q.Handle)
 	return &api.ExitCodeReply{Code: code, Signal: uint32(signal)}, err
 }
 
+// OpenProcessToken opens the primary token of a process. Win32: OpenProcessToken. Rules: SE-19.
 func (s *Services) OpenProcessToken(_ context.Context, c *Call, q *api.OpenTokenRequest) (*api.HandleReply, error) {
 	return handle(c.Thread.OpenProcessToken(q.Process, q.Access))
 }
 
+// DuplicateToken makes a new token from one. Win32: DuplicateTokenEx. Rules: SE-28.
 func (s *Services) DuplicateToken(_ context.Context, c *Call, q *api.DuplicateTokenRequest) (*api.HandleReply, error) {
 	return handle(c.Thread.DuplicateToken(q.Token, q.Access, security.TokenType(q.Type), security.ImpersonationLevel(q.Level), q.Inherit))
 }
 
+// GetTokenInformation gives facts about a token. Win32: GetTokenInformation. Rules: SE-20.
 func (s *Services) GetTokenInformation(_ context.Context, c *Call, q *api.IndexRequest) (*api.TokenReply, error) {
 	tok, raw, err := c.Thread.TokenInformation(q.Handle, q.Index)
 	if err != nil {
@@ -113,12 +124,17 @@ func (s *Services) GetTokenInformation(_ context.Context, c *Call, q *api.IndexR
 	return r, nil
 }
 
+// SetTokenSession moves a token that is not in use to another session. Win32: SetTokenInformation.
+// Rules: PRC-6.
 func (s *Services) SetTokenSession(_ context.Context, c *Call, q *api.SetTokenSessionRequest) error {
 	return c.Thread.SetTokenSession(q.Token, q.SessionID)
 }
 
+// ImpersonateLoggedOnUser lets the calling thread act with another token. Win32:
+// ImpersonateLoggedOnUser. Rules: SE-27.
 func (s *Services) ImpersonateLoggedOnUser(_ context.Context, c *Call, q *api.HandleRequest) error {
 	return c.Thread.Impersonate(q.Handle)
 }
 
+// RevertToSelf ends the thread's impersonation. Win32: RevertToSelf. Rules: SE-27.
 func (s *Services) RevertToSelf(_ context.Context, c *Call) error { return c.Thread.Revert() }

@@ -9,38 +9,56 @@ import (
 	"stationmaster/win32"
 )
 
+// WTSEnumerateSessions lists the sessions that the caller may query, by ID. Win32:
+// WTSEnumerateSessions. Rules: WTS-5.
 func (s *Services) WTSEnumerateSessions(_ context.Context, c *Call) (*api.SessionsReply, error) {
 	return reply(s.Sessions.WTSEnumerateSessions(c.Thread))
 }
 
+// WTSQuerySessionInformation gives one class of facts about a session. Win32:
+// WTSQuerySessionInformation. Rules: WTS-8, WTS-10.
 func (s *Services) WTSQuerySessionInformation(_ context.Context, c *Call, q *api.SessionInformationRequest) (*api.BytesReply, error) {
 	return reply(s.Sessions.WTSQuerySessionInformation(c.Thread, *q))
 }
 
+// WTSQueryUserToken gives the primary token of the user logged on to a session; LocalSystem only.
+// Win32: WTSQueryUserToken. Rules: WTS-20, WTS-21, WTS-22, WTS-23.
 func (s *Services) WTSQueryUserToken(_ context.Context, c *Call, q *api.SessionRequest) (*api.HandleReply, error) {
 	return reply(s.Sessions.WTSQueryUserToken(c.Thread, *q))
 }
 
+// WTSSendMessage shows a message box in a session and gives the answer of the person there. Win32:
+// WTSSendMessage. Rules: WTS-30, WTS-31, WTS-32, WTS-33, WTS-35, WTS-36.
 func (s *Services) WTSSendMessage(ctx context.Context, c *Call, q *api.SendMessageRequest) (*api.SendMessageReply, error) {
 	return reply(s.Sessions.WTSSendMessage(ctx, c.Thread, *q))
 }
 
+// WTSDisconnectSession takes the terminal away from a session; its programs run on. Win32:
+// WTSDisconnectSession. Rules: WTS-39a, SES-19.
 func (s *Services) WTSDisconnectSession(ctx context.Context, c *Call, q *api.SessionWaitRequest) error {
 	return s.Sessions.WTSDisconnectSession(ctx, c.Thread, *q)
 }
 
+// WTSLogoffSession ends a session and every program in it. Win32: WTSLogoffSession. Rules:
+// WTS-39b, LGN-19.
 func (s *Services) WTSLogoffSession(ctx context.Context, c *Call, q *api.SessionWaitRequest) error {
 	return s.Sessions.WTSLogoffSession(ctx, c.Thread, *q)
 }
 
+// WTSConnectSession gives a disconnected session a terminal again. Win32: WTSConnectSession.
+// Rules: WTS-39c.
 func (s *Services) WTSConnectSession(ctx context.Context, c *Call, q *api.ConnectSessionRequest) error {
 	return s.Sessions.WTSConnectSession(ctx, c.Thread, *q)
 }
 
+// ListMessages lists the message boxes that wait in a session; answering them is for a person at a
+// viewer only. Rules: IN-10.
 func (s *Services) ListMessages(_ context.Context, c *Call, q *api.SessionRequest) (*api.MessagesReply, error) {
 	return reply(s.Sessions.ListMessages(c.Thread, *q))
 }
 
+// EnumProcesses lists the processes of one session, or of all for 0xFFFFFFFE. Win32:
+// WTSEnumerateProcesses. Rules: WTS-7.
 func (s *Services) EnumProcesses(_ context.Context, c *Call, q *api.SessionRequest) (*api.ProcessesReply, error) {
 	return reply(s.Sessions.EnumProcesses(c.Thread, *q))
 }
@@ -74,6 +92,8 @@ func (s *Services) UnlockSession(ctx context.Context, c *Call, q *api.UnlockSess
 	return s.Winlogon.Unlock(ctx, c.Thread, se.ID(), q.Password)
 }
 
+// GetActiveConsoleSession gives the session on the console, 0xFFFFFFFF for none. Win32:
+// WTSGetActiveConsoleSessionId. Rules: SES-21.
 func (s *Services) GetActiveConsoleSession(_ context.Context, _ *Call) (*api.SessionRequest, error) {
 	if s.Winlogon == nil {
 		return &api.SessionRequest{SessionID: 0xFFFFFFFF}, nil
@@ -81,6 +101,8 @@ func (s *Services) GetActiveConsoleSession(_ context.Context, _ *Call) (*api.Ses
 	return &api.SessionRequest{SessionID: s.Winlogon.Console()}, nil
 }
 
+// LogonSession logs a user on: takes over the console's logon screen, reconnects the user's
+// disconnected session or makes a new one. Rules: LGN-13, SES-8, SES-10, SES-18.
 func (s *Services) LogonSession(ctx context.Context, c *Call, q *api.LogonSessionRequest) (*api.LogonSessionReply, error) {
 	if s.Winlogon == nil {
 		return nil, without("LogonSession", "accounts")

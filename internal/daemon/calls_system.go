@@ -43,10 +43,12 @@ func (s *Services) Hello(_ context.Context, c *Call, q *api.HelloRequest) (*api.
 	}, nil
 }
 
+// Ping gives the payload back; measures a round trip.
 func (s *Services) Ping(_ context.Context, _ *Call, q *api.PingRequest) (*api.PingReply, error) {
 	return &api.PingReply{Payload: q.Payload}, nil
 }
 
+// Status tells mode, isolation level and why, version and counts. Rules: SES-1.
 func (s *Services) Status(_ context.Context, c *Call) (*api.StatusReply, error) {
 	r := &api.StatusReply{
 		Version: s.Version, Mode: s.Engine.Mode().String(), StartedNanos: nanos(s.Started),
@@ -211,6 +213,7 @@ func listRight(o object.Object) (right win32.AccessMask, ok bool) {
 // directoryQuery is DIRECTORY_QUERY.
 const directoryQuery win32.AccessMask = 0x0001
 
+// ListObjects lists a directory of the object tree. Rules: OBJ-1, OBJ-2.
 func (s *Services) ListObjects(_ context.Context, c *Call, q *api.PathRequest) (*api.ObjectsReply, error) {
 	const op = "ListObjects"
 	path := `\` + strings.Trim(q.Path, `\`)
@@ -255,6 +258,7 @@ func (s *Services) ListObjects(_ context.Context, c *Call, q *api.PathRequest) (
 	return r, nil
 }
 
+// ShowObject tells the facts of one object of the tree, its descriptor included. Rules: OBJ-1.
 func (s *Services) ShowObject(_ context.Context, c *Call, q *api.PathRequest) (*api.ObjectReply, error) {
 	const op = "ShowObject"
 	path := `\` + strings.Trim(q.Path, `\`)
