@@ -58,6 +58,7 @@ export const Badge = ({ kind, children, title, test }) =>
 
 const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const clock = new Intl.DateTimeFormat(undefined, { ...hours, second: "2-digit" });
+const minute = new Intl.DateTimeFormat(undefined, hours);
 const day = new Intl.DateTimeFormat(undefined, { ...hours, month: "short", day: "numeric" });
 
 // timeOf shows a time of today as a clock, another with its day.
@@ -65,6 +66,12 @@ export function timeOf(text) {
   if (!text) return "";
   const t = new Date(text);
   return (t.toDateString() === new Date().toDateString() ? clock : day).format(t);
+}
+
+// minuteOf is timeOf without the seconds.
+export function minuteOf(text) {
+  const t = new Date(text);
+  return t.toDateString() === new Date().toDateString() ? minute.format(t) : day.format(t);
 }
 
 // bytes shows a size.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The right side: one session with its actions, desktops and screen.
-import { html, Badge, Button, Icon, bytes, cls, fullUser, stateKind, stateWords, timeOf, useEffect, useRef, useState } from "/lib.js";
+import { html, Badge, Button, Icon, bytes, cls, fullUser, stateKind, stateWords, minuteOf, useEffect, useRef, useState } from "/lib.js";
 import { attempt, call, select, set, state, useStore } from "/store.js";
 import { MessageCard } from "/tree.js";
 import { Viewer, current } from "/viewer.js";
@@ -117,18 +117,22 @@ function Strip({ tree, round }) {
     ${chosen && html`<${Facts} d=${chosen} tree=${tree}/>`}</div>`;
 }
 
-// Services is what stands in for a screen in session 0.
+// Zero is what stands in for a screen in session 0.
 function Zero({ tree }) {
+  const desktops = tree.stations.flatMap((w) => w.desktops.map((d) => ({
+    key: `${w.name}/${d.name}`, w, d, own: tree.processes.filter((p) => p.station === w.name && p.desktop === d.name),
+  })));
+  const empty = desktops.filter((x) => !x.own.length);
   return html`<div class="zero" data-testid="session-zero">
     <p class="lead">Session 0 has no terminal: nobody logs on to it and no viewer shows it. Services run here, each on a window station that no user’s program can open.
       A service that must ask a person does so with a message box in that person’s session.</p>
-    <table class="grid"><thead><tr><th>Window station</th><th>Desktop</th><th>Program</th><th>Account</th><th>Service</th><th class="num">PID</th></tr></thead><tbody>
-      ${tree.stations.flatMap((w) => w.desktops.flatMap((d) => {
-        const own = tree.processes.filter((p) => p.station === w.name && p.desktop === d.name);
-        return (own.length ? own : [null]).map((p, i) => html`<tr key=${`${w.name}/${d.name}/${p?.id ?? ""}`}>
-          <td>${i === 0 ? w.name : ""}</td><td>${i === 0 ? d.name : ""}</td>
-          <td title=${p?.args.join(" ")}>${p ? p.args.join(" ") || p.name : html`<span class="none">no program</span>`}</td><td>${p?.user}</td><td>${p?.service}</td><td class="num">${p?.id}</td></tr>`);
-      }))}</tbody></table></div>`;
+    <div class="framed"><table class="grid">
+      <thead><tr><th>Window station</th><th>Desktop</th><th>Program</th><th>Account</th><th>Service</th><th class="num">PID</th></tr></thead>
+      <tbody>${desktops.flatMap(({ key, w, d, own }) => own.map((p, i) => html`<tr key=${`${key}/${p.id}`}>
+        <td>${i === 0 && w.name}</td><td>${i === 0 && d.name}</td><td class="long" title=${p.args.join(" ")}>${p.args.join(" ") || p.name}</td>
+        <td>${p.user}</td><td>${p.service}</td><td class="num">${p.id}</td></tr>`))}
+        ${empty.length === desktops.length && html`<tr><td colspan="6" class="none">No program runs in session 0.</td></tr>`}</tbody></table></div>
+    ${empty.length > 0 && html`<p class="rest">No program on ${empty.map((x) => `${x.w.name}\\${x.d.name}`).join(", ")}.</p>`}</div>`;
 }
 
 export function Session() {
@@ -147,7 +151,7 @@ export function Session() {
       <p><span>Session ${s.id}</span>${s.name && !zero && html`<span>${s.name}</span>`}
         ${!zero && html`<${Badge} kind=${stateKind(s.state)} test="session-state">${stateWords[s.state] || s.state}<//>`}
         ${s.locked && html`<${Badge} kind="calm" test="session-locked"><${Icon} name="lock" size=${11}/> locked<//>`}
-        ${s.loggedOn && html`<span>since ${timeOf(s.loggedOn)}</span>`}
+        ${s.loggedOn && html`<span>since ${minuteOf(s.loggedOn)}</span>`}
         <span>${tree.processes.length} ${tree.processes.length === 1 ? "process" : "processes"}</span></p></div>
       ${!zero && html`<${Actions} s=${s}/>`}</header>
     ${tree.messages.length > 0 && html`<div class="asks">${tree.messages.map((m) => html`<${MessageCard} key=${m.id} m=${m} here=${!zero}/>`)}</div>`}
