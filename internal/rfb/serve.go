@@ -142,7 +142,7 @@ func Serve(ctx context.Context, c net.Conn, s Screen, o Options) error {
 
 // gone reports whether err says that the other side is no longer there.
 func gone(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed) || isReset(err)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed) || isReset(err)
 }
 
 func (v *viewer) run(ctx context.Context) error {
@@ -163,6 +163,7 @@ func (v *viewer) run(ctx context.Context) error {
 	go func() {
 		defer close(readerDone)
 		cancel(v.read())
+		v.c.Close() // the writer may be stuck in a write that nobody reads
 	}()
 	w := newWriter(v, frame, changed)
 	err := w.run(ctx)

@@ -41,7 +41,8 @@ type writer struct {
 
 	lastSent time.Time // when the last update began
 	lastFull time.Time
-	quiet    time.Time // when something was sent last that was not a refresh
+	quiet    time.Time     // when something was sent last that was not a refresh
+	stuck    time.Duration // time the last update spent in writes
 
 	out []byte
 	u   encode.Update
@@ -318,6 +319,7 @@ func (w *writer) update(t turn, now time.Time) (sent bool, err error) {
 	head[2], head[3] = byte(count>>8), byte(count)
 
 	total := 0
+	w.stuck = 0
 	for left := bandCount(w.v.w, w.v.h); ; left-- {
 		var tail []byte
 		last := !stream || !b.more || b.stop || left == 0
@@ -341,8 +343,12 @@ func (w *writer) update(t turn, now time.Time) (sent bool, err error) {
 	if !refresh {
 		w.quiet = now
 	}
+	end := time.Now()
 	w.v.mu.Lock()
-	payload := w.v.link.wrote(total, time.Now())
+	if w.stuck >= heldLong { // the link's buffers are full: the next change waited as well
+		w.v.link.hold(end.Add(-w.stuck))
+	}
+	payload := w.v.link.wrote(total, end)
 	w.v.mu.Unlock()
 	if payload != nil {
 		_, err = w.v.c.Write(appendFence(nil, fenceRequest|fenceBlockBefore, payload))
@@ -458,6 +464,8 @@ func (w *writer) head(t turn) ([]byte, int) {
 // send writes head, u and tail. The first ZRLE data of a viewer gets the opening
 // of its stream.
 func (w *writer) send(head []byte, u *encode.Update, tail []byte) error {
+	begin := time.Now()
+	defer func() { w.stuck += time.Since(begin) }()
 	out := head
 	if u != nil {
 		b := u.Bytes
