@@ -4,6 +4,7 @@ package host_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -236,6 +237,29 @@ func TestReserve(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestReserverEnds: with its run directory gone, nobody could end it.
+func TestReserverEnds(t *testing.T) {
+	th := newHost(t, host.Options{})
+	if _, err := th.Reserve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(th.dir, "reserver.json"))
+	var rec struct{ PID int }
+	if err == nil {
+		err = json.Unmarshal(b, &rec)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	th.Close()
+	os.RemoveAll(th.dir)
+	eventually(t, "the reserver runs on", func() bool {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", rec.PID))
+		return err != nil || bytes.Contains(b, []byte(") Z "))
+	})
+	syscall.Wait4(rec.PID, nil, syscall.WNOHANG, nil)
 }
 
 func TestHolderMemory(t *testing.T) {

@@ -9,11 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,12 +81,8 @@ func reserverMain(conn *wireConn) int {
 		return 1
 	}
 	conn.close()
-	for {
-		if len(missing) == 0 {
-			unix.Pause()
-			continue
-		}
-		time.Sleep(10 * time.Second)
+	debug.FreeOSMemory()
+	watchRecord(os.Args[len(os.Args)-1], func() []int {
 		var still []int
 		for _, d := range missing {
 			if bindXName(d) != nil {
@@ -93,6 +90,36 @@ func reserverMain(conn *wireConn) int {
 			}
 		}
 		missing = still
+		return still
+	})
+	return 0
+}
+
+// watchRecord returns when the reserver's record is removed, be it by
+// Unreserve or with the whole run directory: then nobody would ever end us.
+// Every ten seconds, as long as retry gives a name back, it is asked again.
+func watchRecord(path string, retry func() []int) {
+	in, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	if err == nil {
+		_, err = unix.InotifyAddWatch(in, path, unix.IN_ATTRIB|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "station holder: reserver: cannot watch %s: %v\n", path, err)
+		in = -1
+	}
+	buf := make([]byte, 4096)
+	for {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		wait := -1
+		if len(retry()) > 0 || in < 0 {
+			wait = 10_000
+		}
+		p := []unix.PollFd{{Fd: int32(in), Events: unix.POLLIN}}
+		if n, _ := unix.Poll(p, wait); n > 0 {
+			unix.Read(in, buf)
+		}
 	}
 }
 
@@ -145,7 +172,7 @@ func (h *Host) startReserver(ctx context.Context) (reserverRecord, error) {
 		return reserverRecord{}, err
 	}
 	defer ours.close()
-	p, err := h.spawnSelf(selfSpec{args: []string{"reserve"}, conn: theirs})
+	p, err := h.spawnSelf(selfSpec{args: []string{"reserve", h.reserverPath()}, conn: theirs})
 	theirs.Close()
 	if err != nil {
 		return reserverRecord{}, err
