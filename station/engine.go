@@ -145,11 +145,17 @@ func (e *Engine) makeRoot() {
 }
 
 // Close ends every session, highest number first and session 0 last (SES-27),
-// and stops the engine.
+// and stops the engine. On an engine that was detached it does nothing: the
+// sessions are not its own any more.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
+	select {
+	case <-e.stop:
+		return nil
+	default:
+	}
 	var errs []error
 	for _, s := range slices.Backward(e.Sessions()) {
 		if err := e.endSession(ctx, s); err != nil {

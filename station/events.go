@@ -97,6 +97,7 @@ type observers struct {
 
 type observer struct {
 	f    func(Event)
+	from uint64     // immutable: the first event that is the observer's
 	mu   sync.Mutex // held while f runs, so that cancel can wait for it
 	gone bool       // guarded by mu
 }
@@ -140,7 +141,7 @@ func (o *observers) run(stop <-chan struct{}) {
 func (ob *observer) call(ev Event) {
 	ob.mu.Lock()
 	defer ob.mu.Unlock()
-	if !ob.gone {
+	if !ob.gone && ev.Seq >= ob.from {
 		ob.f(ev)
 	}
 }
@@ -149,11 +150,13 @@ func (ob *observer) call(ev Event) {
 // observer goroutine with no lock held. f must not call cancel itself; cancel
 // returns when f is not running and will not run again.
 func (e *Engine) Subscribe(f func(Event)) (cancel func()) {
-	ob := &observer{f: f}
 	o := &e.observers
+	e.events.mu.Lock()
+	ob := &observer{f: f, from: e.events.last + 1}
 	o.mu.Lock()
 	o.list = append(o.list, ob)
 	o.mu.Unlock()
+	e.events.mu.Unlock()
 	return func() {
 		o.mu.Lock()
 		o.list = slices.DeleteFunc(o.list, func(x *observer) bool { return x == ob })

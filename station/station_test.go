@@ -44,7 +44,7 @@ func newWorld(t testing.TB, change ...func(*station.Options)) *world {
 	}
 	w.e = e
 	t.Cleanup(func() {
-		if err := e.Close(context.Background()); err != nil {
+		if err := w.e.Close(context.Background()); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 		if n := w.host.Running(); n != 0 {
