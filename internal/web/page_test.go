@@ -116,7 +116,8 @@ func TestPage(t *testing.T) {
 		return string(d.keys)
 	}
 
-	run("sign in", chromedp.Navigate(base+"/signin?ticket=page"), present(`[data-testid="console"][data-loaded="true"]`),
+	run("sign in", chromedp.Navigate(base+"/signin?ticket=page#session=2"), present(`[data-testid="console"][data-loaded="true"]`),
+		present(`[data-testid="session"][data-session="2"]`), click("tree-session-1"),
 		visible("tree-session-0"), visible("tree-session-1"), visible("tree-session-2"), visible("tree-desktop-1-Research"), visible("tree-process-4201"),
 		says("me", "SYSTEM"), says("live", "Live"), says("isolation", "full"), says("warnings", "Landlock scopes"))
 	run("view", present(`[data-testid="viewer"][data-state="connected"]`), present(`[data-testid="viewer-screen"] canvas`),

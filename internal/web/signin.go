@@ -14,7 +14,8 @@ import (
 
 // signInPage redeems the ticket in the address and sets the cookie. It goes on
 // with a page, not a redirect: a browser that came here by a link of another
-// site would not send a SameSite=Strict cookie along a redirect.
+// site would not send a SameSite=Strict cookie along a redirect. A fragment
+// (#session=1) goes along.
 func (s *Server) signInPage(w http.ResponseWriter, r *http.Request) {
 	ticket := r.URL.Query().Get("ticket")
 	if ticket == "" {
@@ -70,7 +71,7 @@ func (s *Server) signInWrite(w http.ResponseWriter, status int, d signInData) {
 
 var signInTemplate = template.Must(template.New("signin").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-{{if .Go}}<meta http-equiv="refresh" content="0;url=/">{{end}}
+{{if .Go}}<meta http-equiv="refresh" content="1;url=/"><script src="/door.js" defer></script>{{end}}
 <title>{{.Title}} – Stationmaster</title><link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/style.css"></head>
 <body class="door"><main data-testid="{{if .Trouble}}signin-error{{else}}signin-ok{{end}}"><img src="/icon.svg" alt="" width="44" height="44">
 <h1>{{.Title}}</h1><p>{{.Text}}</p>{{if .Go}}<p><a href="/">Open the console</a></p>{{end}}</main></body></html>

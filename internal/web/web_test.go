@@ -159,7 +159,7 @@ func TestSignInPage(t *testing.T) {
 	res := x.request(http.MethodGet, "/signin?ticket=once", "")
 	page, _ := io.ReadAll(res.Body)
 	res.Body.Close()
-	if res.StatusCode != http.StatusOK || !bytes.Contains(page, []byte(`content="0;url=/"`)) {
+	if res.StatusCode != http.StatusOK || !bytes.Contains(page, []byte(`content="1;url=/"`)) {
 		t.Fatalf("status %d, page %s", res.StatusCode, page)
 	}
 	cookies := res.Cookies()
