@@ -118,6 +118,53 @@ func TestTwoViewersOneKey(t *testing.T) {
 	})
 }
 
+// TestInputIsContiguous: nothing comes between the events of one call.
+func TestInputIsContiguous(t *testing.T) {
+	conform.Rule(t, "IN-4")
+	bubble(t, func(t *testing.T, w *world) {
+		w.session(1)
+		x := w.watch(1, person)
+		defer x.leave()
+		b := w.backend()
+		b.take()
+		var events []display.InputEvent
+		for _, k := range "abcdefghijklmnopqrstuvwxyz" {
+			events = append(events, display.InputEvent{Key: true, Down: true, Keysym: uint32(k)}, display.InputEvent{Key: true, Keysym: uint32(k)})
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 100 {
+				x.v.Key(true, 'X')
+				x.v.Key(false, 'X')
+			}
+		}()
+		for range 20 {
+			if err := w.m.Input(1, "Default", events); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-done
+		synctest.Wait()
+		got := b.take()
+		calls := 0
+		for i := 0; i < len(got); i++ {
+			if got[i] != "down a" {
+				continue
+			}
+			calls++
+			for j, k := range "abcdefghijklmnopqrstuvwxyz" {
+				if got[i+2*j] != "down "+string(k) || got[i+2*j+1] != "up "+string(k) {
+					t.Fatalf("between the events of a call: %q", got[i:i+52])
+				}
+			}
+		}
+		if calls != 20 {
+			t.Errorf("%d of 20 calls arrived", calls)
+		}
+	})
+}
+
 func TestReadOnlyViewer(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.session(1)

@@ -11,6 +11,7 @@ import (
 	"image/draw"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -19,13 +20,19 @@ import (
 	"go.uber.org/goleak"
 
 	"stationmaster/internal/display"
+	"stationmaster/internal/host"
 	"stationmaster/internal/surface"
 	"stationmaster/internal/xserver"
 	"stationmaster/station"
 	"stationmaster/win32"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if host.IsHolder(os.Args) {
+		os.Exit(host.HolderMain(os.Args))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fakeServer is an X server without a process.
 type fakeServer struct {

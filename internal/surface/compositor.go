@@ -254,6 +254,12 @@ func (c *Compositor) pump(in *Watch, stop chan struct{}) {
 func (c *Compositor) syncLocked() {
 	c.in.Take(func(img *image.RGBA, d Damage) {
 		c.out.Update(func(p *Paint) {
+			if d.NewCursor {
+				c.cursor = d.Cursor
+				if !c.ours {
+					p.SetCursor(c.cursor)
+				}
+			}
 			all := img.Bounds()
 			if p.Image().Bounds() != all {
 				p.Resize(all.Dx(), all.Dy())
@@ -261,12 +267,6 @@ func (c *Compositor) syncLocked() {
 				d = Damage{Rects: []image.Rectangle{all}}
 			} else if d.Resized {
 				d = Damage{Rects: []image.Rectangle{all}}
-			}
-			if d.NewCursor {
-				c.cursor = d.Cursor
-				if !c.ours {
-					p.SetCursor(c.cursor)
-				}
 			}
 			// The composed picture is one more viewer of the base: copies
 			// hold for it, except where a window lies on either end.

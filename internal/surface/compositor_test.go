@@ -161,6 +161,45 @@ func TestUnwatchedComposesNothing(t *testing.T) {
 	})
 }
 
+// TestOwnCursorOverWindows: a program's cursor is shown over its desktop, not
+// over a box above it.
+func TestOwnCursorOverWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := NewFrame(800, 600)
+		c := NewXCompositor(base, func() {})
+		defer c.Close()
+		hidden := &Cursor{Image: image.NewRGBA(image.Rect(0, 0, 1, 1))}
+		base.Update(func(p *Paint) { p.SetCursor(hidden) })
+		l := c.Show(mustBox(t, MessageBox{Title: "T", Text: "text"}), LayerOptions{})
+		defer l.Close()
+		w := c.Frame().Watch()
+		defer w.Close()
+		cursor := func() (got *Cursor) {
+			synctest.Wait()
+			c.Frame().Update(func(p *Paint) { p.Damage(image.Rect(0, 0, 1, 1)) })
+			w.Take(func(_ *image.RGBA, d Damage) { got = d.Cursor })
+			return got
+		}
+		if cursor() != hidden {
+			t.Error("the base's cursor is not shown over the base")
+		}
+		over := l.at.Add(l.size.Div(2))
+		c.Pointer(PointerEvent{At: over}, false)
+		if cursor() != nil {
+			t.Error("the base's cursor is shown over a box")
+		}
+		other := &Cursor{Image: image.NewRGBA(image.Rect(0, 0, 2, 2))}
+		base.Update(func(p *Paint) { p.SetCursor(other) })
+		if cursor() != nil {
+			t.Error("the base changes the cursor over a box")
+		}
+		c.Pointer(PointerEvent{At: image.Pt(1, 1)}, false)
+		if cursor() != other {
+			t.Error("the base's cursor does not come back")
+		}
+	})
+}
+
 // TestFocusAndKeys: the newest window has the keyboard; keys held from before
 // do nothing in it; a click beside it gives the keyboard back.
 func TestFocusAndKeys(t *testing.T) {

@@ -35,15 +35,13 @@ type Session interface {
 	Spawn(ctx context.Context, spec station.ProcessSpec) (station.HostProcess, error)
 	Processes() []station.HostProcess
 	Done() <-chan struct{}
-	// WriteFile makes a file in the session's private runtime directory and
-	// gives its path as programs of the session see it.
+	// WriteFile makes a file in the uid's private runtime directory in the
+	// session and gives its path as programs of the session see it.
 	WriteFile(ctx context.Context, name string, data []byte, mode os.FileMode, uid, gid uint32) (path string, err error)
 	// Remove removes a file that WriteFile made, or a socket next to it.
 	Remove(ctx context.Context, path string) error
 	// Dial connects to a Unix socket as it is seen inside the session.
 	Dial(ctx context.Context, path string) (net.Conn, error)
-	// RuntimeDir is the session's private runtime directory, seen from inside.
-	RuntimeDir() string
 }
 
 // ErrNotInstalled is in the error of Start when there is no Xvnc.
@@ -176,16 +174,13 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 	// cookie away.
 	name := "station-x" + number + "-" + hex.EncodeToString(unique)
 	st := state{Version: 1, Display: display, Tag: "xvnc:" + number + ":" + hex.EncodeToString(unique)}
-	st.RFB = path.Join(o.Session.RuntimeDir(), name+".rfb")
 	if st.Auth, err = o.Session.WriteFile(ctx, name+".auth", xauthority(display, cookie), 0o600, o.UID, o.GID); err != nil {
 		return nil, fmt.Errorf("cannot write its cookie: %w", err)
 	}
+	st.RFB = path.Join(path.Dir(st.Auth), name+".rfb")
 	defer func() {
 		if err != nil {
-			cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
-			defer cancel()
-			_ = o.Session.Remove(cleanup, st.Auth)
-			_ = o.Session.Remove(cleanup, st.RFB)
+			removeFiles(o.Session, o.Logger, st)
 		}
 	}()
 	log, err := newServerLog()
@@ -208,6 +203,8 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 			"-SecurityTypes", "None", "-AlwaysShared",
 			"-desktop", o.Name,
 			"-FrameRate", "500", "-dpi", "96", "-noreset",
+			"-s", "0", // no screen saver of X's own
+			"-SendCutText=0", "-SendPrimary=0", "-AcceptCutText=0", // clipboards are not carried this way
 		},
 		Env:    []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/"},
 		UID:    o.UID,
@@ -396,11 +393,20 @@ func (s *Server) end() {
 		return
 	}
 	s.process.Forget()
+	removeFiles(s.session, s.logger, s.state)
+}
+
+// removeFiles removes socket and cookie of a server that has ended.
+func removeFiles(session Session, logger *slog.Logger, st state) {
 	ctx, cancel := context.WithTimeout(context.Background(), removeTime)
 	defer cancel()
-	for _, p := range []string{s.state.RFB, s.state.Auth} {
-		if err := s.session.Remove(ctx, p); err != nil && !errors.Is(err, os.ErrNotExist) {
-			s.logger.Warn("cannot remove a file of the X server", "path", p, "error", err)
+	for _, p := range []string{st.RFB, st.Auth} {
+		if err := session.Remove(ctx, p); err != nil && !errors.Is(err, os.ErrNotExist) {
+			select {
+			case <-session.Done(): // and with it every file
+			default:
+				logger.Warn("cannot remove a file of an X server", "path", p, "error", err)
+			}
 		}
 	}
 }
