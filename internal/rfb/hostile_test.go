@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -542,17 +543,20 @@ func FuzzBackend(f *testing.F) {
 	})
 }
 
-// slowStart says the rest only once it was asked for an update, so that what comes
-// is not refused as not asked for.
+// slowStart says only once it was asked for an update what comes after the
+// handshake, so that it is not refused as not asked for.
 type slowStart struct {
 	silent
 	asked, closed chan struct{}
 	once, end     sync.Once
-	read          int
+	ready         atomic.Bool // the handshake is over
 }
 
 func (c *slowStart) Write(b []byte) (int, error) {
-	if len(b) > 0 && b[0] == 3 {
+	if len(b) == 20+4+6*4 {
+		c.ready.Store(true)
+	}
+	if c.ready.Load() && b[0] == 3 {
 		c.once.Do(func() { close(c.asked) })
 	}
 	return len(b), nil
@@ -564,16 +568,13 @@ func (c *slowStart) Close() error {
 }
 
 func (c *slowStart) Read(b []byte) (int, error) {
-	const hello = 12 + 2 + 4 + 4 + 16 + 4
-	if c.read >= hello {
-		select {
-		case <-c.asked:
-		case <-c.closed:
-			return 0, net.ErrClosed
-		}
-		return c.r.Read(b)
+	if !c.ready.Load() {
+		return c.r.Read(b[:min(len(b), 1)])
 	}
-	n, err := c.r.Read(b[:min(len(b), hello-c.read)])
-	c.read += n
-	return n, err
+	select {
+	case <-c.asked:
+	case <-c.closed:
+		return 0, net.ErrClosed
+	}
+	return c.r.Read(b)
 }
