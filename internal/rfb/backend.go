@@ -391,7 +391,6 @@ func (r *reader) text(limit uint32) string {
 type staging struct {
 	pix    []byte
 	ops    []stageOp
-	limit  int // bytes of pixels from which it is drawn
 	cursor *surface.Cursor
 }
 

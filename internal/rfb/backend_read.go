@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	stageBytes     = 1 << 20 // pixels that are read before they are drawn
+	stageBytes     = 256 << 10 // bytes of pixels that are read before they are drawn
 	maxServerCut   = 64 << 20
 	maxServerSide  = 512 // of a cursor that is read over; larger ends the connection
 	maxSizes       = 4   // changes of size in one update
@@ -27,7 +27,7 @@ const (
 
 // read handles the X server's messages until something is wrong.
 func (b *BackendConn) read() error {
-	b.stage.limit = stageBytes
+	defer b.draw(false) // also wakes for what a broken update brought
 	for {
 		b.c.SetReadDeadline(time.Time{}) // an X server may be silent for ever
 		kind := b.in.u8()
@@ -135,13 +135,13 @@ func (b *BackendConn) update() error {
 			return err
 		}
 		if len(b.stage.ops) >= 1024 {
-			b.draw()
+			b.draw(true)
 		}
 	}
 	if in.err != nil {
 		return nil
 	}
-	b.draw()
+	b.draw(false)
 
 	b.mu.Lock()
 	b.asked = false
@@ -186,7 +186,7 @@ func (b *BackendConn) raw(r image.Rectangle) error {
 		used := s.used()
 		rows := min(r.Dy(), (len(s.pix)-used)/stride) // stride is at most 16 kB
 		if rows == 0 {
-			b.draw()
+			b.draw(true)
 			continue
 		}
 		part := r
@@ -211,13 +211,14 @@ func (s *staging) used() int {
 	return 0
 }
 
-// draw brings what was read into the frame.
-func (b *BackendConn) draw() {
+// draw brings what was read into the frame. Viewers are woken at the end of the
+// X server's update: if a part of it woke them, the rest would wait for their pace.
+func (b *BackendConn) draw(more bool) {
 	s := &b.stage
-	if len(s.ops) == 0 {
-		return
-	}
 	b.frame.Update(func(p *surface.Paint) {
+		if more {
+			p.More()
+		}
 		for _, o := range s.ops {
 			switch o.kind {
 			case stagePixels:
@@ -280,7 +281,7 @@ func (b *BackendConn) size(r image.Rectangle, extended bool) error {
 		}
 		if w != b.w || h != b.h {
 			b.stage.ops = append(b.stage.ops, stageOp{kind: stageSize, r: image.Rect(0, 0, w, h)})
-			b.draw()
+			b.draw(true)
 			b.mu.Lock()
 			b.w, b.h = w, h
 			b.full = true

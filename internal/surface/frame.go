@@ -33,6 +33,7 @@ type Frame struct {
 	version uint64              // guarded by mu; one more with each Update that changed something
 	watches map[*Watch]struct{} // guarded by mu
 	cursor  *Cursor             // guarded by mu; nil: the viewer's usual arrow
+	silent  bool                // guarded by mu; changes were made that viewers were not woken for
 	hooks   []*hook             // guarded by mu; replaced whole, the first is OnWatched's
 	telling bool                // guarded by mu; one goroutine is calling hooks
 }
@@ -72,10 +73,14 @@ func (f *Frame) Update(fn func(p *Paint)) {
 	p := Paint{f: f}
 	fn(&p)
 	p.f = nil // a Paint kept beyond the call must not write unseen
-	if !p.changed {
+	if p.changed {
+		f.version++
+	}
+	f.silent = f.silent || p.changed
+	if !f.silent || p.more {
 		return
 	}
-	f.version++
+	f.silent = false
 	for w := range f.watches {
 		if !w.emptyLocked() {
 			w.signal()
@@ -174,7 +179,13 @@ func (f *Frame) tellWatched() {
 type Paint struct {
 	f       *Frame
 	changed bool
+	more    bool
 }
+
+// More says that another Update follows at once and belongs to the same change:
+// viewers are woken only by the last one, which does not call More. It must come
+// even if it draws nothing.
+func (p *Paint) More() { p.more = true }
 
 // Image gives the pixels. Only opaque ones may be written: alpha stays 255.
 func (p *Paint) Image() *image.RGBA { return p.f.img }

@@ -383,3 +383,25 @@ func TestFollowWatched(t *testing.T) {
 		t.Errorf("told %v, %v and %v", one, two, three)
 	}
 }
+
+func TestMore(t *testing.T) {
+	f := surface.NewFrame(64, 64)
+	w := f.Watch()
+	defer w.Close()
+	w.Take(func(*image.RGBA, surface.Damage) {})
+	f.Update(func(p *surface.Paint) {
+		p.Damage(image.Rect(0, 0, 1, 1))
+		p.More()
+	})
+	select {
+	case <-w.Ready():
+		t.Error("woken in the middle")
+	default:
+	}
+	f.Update(func(*surface.Paint) {})
+	select {
+	case <-w.Ready():
+	default:
+		t.Error("not woken at the end")
+	}
+}
