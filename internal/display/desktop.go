@@ -212,7 +212,7 @@ func (d *desktop) faultLocked(why string) {
 	}
 	d.fault = why
 	d.retryAt = time.Now().Add(retryAfter)
-	d.s.m.o.Logger.Warn("a desktop has no display", "session", d.s.id, "desktop", d.String(), "reason", why)
+	d.s.m.o.Logger.Info("a desktop has no display", "session", d.s.id, "desktop", d.String(), "reason", why)
 	if d.comp != nil {
 		d.showFaultLocked()
 	}
