@@ -60,7 +60,7 @@ func Ancestors(pid int) []int {
 	for err == nil && st.ppid > 0 {
 		parent, perr := readStat("/proc", st.ppid)
 		again, aerr := readStat("/proc", pid)
-		if perr != nil || aerr != nil || again != st || parent.start > st.start {
+		if perr != nil || aerr != nil || again.ppid != st.ppid || again.start != st.start || parent.start > st.start {
 			break
 		}
 		out = append(out, st.ppid)
