@@ -43,7 +43,7 @@ func (s *Server) registerServices() {
 					return api.ServicesReply{}, err
 				}
 				defer closeHandle(ctx, c, m.Handle)
-				return c.EnumServicesStatus(ctx, api.HandleRequest{Handle: m.Handle})
+				return c.EnumServicesStatus(ctx, api.HandleRequest(m))
 			})
 			if err != nil {
 				return nil, err
@@ -83,7 +83,7 @@ func (s *Server) registerServices() {
 		func(ctx context.Context, in *serviceLogInput) (*textOutput, error) {
 			got, err := read(ctx, in.visit, func(ctx context.Context, c Conn) ([]byte, error) {
 				var data []byte
-				err := withService(ctx, c, in.Name, win32.SERVICE_QUERY_STATUS, func(h win32.Handle) error {
+				err := withService(ctx, c, in.Name, win32.SERVICE_START, func(h win32.Handle) error {
 					got, err := c.ServiceLog(ctx, api.ServiceLogRequest{Service: h, Bytes: in.Bytes})
 					data = got.Data
 					return err
