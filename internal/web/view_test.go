@@ -135,8 +135,13 @@ func TestViewDaemonLeaves(t *testing.T) {
 func TestViewSignOut(t *testing.T) {
 	x := signedIn(t)
 	ws, far := x.dialView()
-	go x.call(http.MethodPost, "/v1/signout", "", 204, nil)
-	if _, _, err := ws.Read(t.Context()); err == nil {
+	ended := make(chan error, 1)
+	go func() { // answers the closing handshake while the request waits
+		_, _, err := ws.Read(t.Context())
+		ended <- err
+	}()
+	x.call(http.MethodPost, "/v1/signout", "", 204, nil)
+	if err := <-ended; err == nil {
 		t.Error("the viewer goes on")
 	}
 	if _, err := far.Read(make([]byte, 1)); err == nil {

@@ -17,6 +17,13 @@ async function signOut() {
   set({ live: "out" });
 }
 
+function Me({ me }) {
+  const means = me.person ? "What you type and click in a view counts as a person's" : "This sign-in is for automation: it answers no message box";
+  return html`<span class="me" data-testid="me" title=${means}><${Icon} name="user"/>${me.user}
+      ${!me.person && html` <${Badge} kind="warn">automation<//>`}</span>
+    <${Button} icon="logoff" label="Sign out" title="Sign out of the console" test="signout" onClick=${signOut}/>`;
+}
+
 function Top() {
   const st = useStore();
   const [word, kind] = liveWords[st.live];
@@ -24,12 +31,13 @@ function Top() {
   return html`<header class="top">
     <a class="brand" href="/" title="Stationmaster"><img src="/icon.svg" alt="" width="24" height="24"/><b>Stationmaster</b></a>
     ${s && html`<button type="button" class="chips" data-testid="chips" title="Show the status" aria-label="Show the status" onClick=${() => openDock("status")}>
-      <${Badge}>${s.mode}<//><${Badge} kind=${s.isolation === "full" ? "good" : "warn"} test="isolation" title=${s.isolationWhy || "Isolation level"}>isolation: ${s.isolation}<//>
+      <${Badge}>${s.mode}<//><${Badge} kind=${s.isolation === "full" ? "good" : "warn"} test="isolation"
+          title=${s.isolationWhy || "Isolation level"}>isolation: ${s.isolation}<//>
       <${Badge} kind=${s.xserver ? "good" : "warn"}>${s.xserver ? "X servers" : "no X servers"}<//></button>`}
     <span class="grow"></span>
-    <span class=${cls("live", kind)} data-testid="live" data-state=${st.live} role="status" title=${st.liveWhy || "How this page hears of changes"}><span class="dot"></span>${word}</span>
-    ${st.me && html`<span class="me" data-testid="me" title=${st.me.person ? "What you type and click in a view counts as a person's" : "This sign-in is for automation: it answers no message box"}><${Icon} name="user"/>${st.me.user}${!st.me.person && html` <${Badge} kind="warn">automation<//>`}</span>
-      <${Button} icon="logoff" label="Sign out" title="Sign out of the console" test="signout" onClick=${signOut}/>`}</header>`;
+    <span class=${cls("live", kind)} data-testid="live" data-state=${st.live} role="status" title=${st.liveWhy || "How this page hears of changes"}>
+        <span class="dot"></span>${word}</span>
+    ${st.me && html`<${Me} me=${st.me}/>`}</header>`;
 }
 
 // Warnings says loudly what this machine falls back to.
@@ -38,13 +46,16 @@ function Warnings() {
   const list = st.status?.warnings || [];
   if (!list.length || st.hideWarnings) return null;
   return html`<div class="band" role="alert" data-testid="warnings"><${Icon} name="warn"/><span>${list.join(" · ")}</span>
-    <${Button} label="Details" test="warnings-more" onClick=${() => { if (st.dock !== "status") openDock("status"); }}/><${Button} icon="close" label="Hide" title="Hide until the page is loaded again" compact=${true} test="warnings-hide" onClick=${() => set({ hideWarnings: true })}/></div>`;
+    <${Button} label="Details" test="warnings-more" onClick=${() => { if (st.dock !== "status") openDock("status"); }}/><${Button} icon="close"
+        label="Hide" title="Hide until the page is loaded again" compact=${true} test="warnings-hide" onClick=${() => set({ hideWarnings: true })}/></div>`;
 }
 
 function Toasts() {
   const { toasts } = useStore();
-  return html`<div class="toasts" aria-live="polite" data-testid="toasts">${toasts.map((t) => html`<div key=${t.id} class=${cls("toast", t.kind)} role=${t.kind === "bad" ? "alert" : "status"}>
-    <span>${t.text}${t.rule && html` <span class="rule" title="Rule of docs/spec that decided">${t.rule}</span>`}</span><${Button} icon="close" label="Dismiss" compact=${true} test="toast-close" onClick=${() => dropToast(t.id)}/></div>`)}</div>`;
+  return html`<div class="toasts" aria-live="polite"
+      data-testid="toasts">${toasts.map((t) => html`<div key=${t.id} class=${cls("toast", t.kind)} role=${t.kind === "bad" ? "alert" : "status"}>
+    <span>${t.text}${t.rule && html` <span class="rule" title="Rule of docs/spec that decided">${t.rule}</span>`}</span><${Button} icon="close"
+        label="Dismiss" compact=${true} test="toast-close" onClick=${() => dropToast(t.id)}/></div>`)}</div>`;
 }
 
 function Out() {
@@ -55,7 +66,10 @@ function Out() {
 function App() {
   const st = useStore();
   if (st.live === "out") return html`<${Out}/>`;
-  return html`<div class=${cls("app", st.dock && "docked")} data-testid="console" data-loaded=${String(st.loaded)}><${Top}/><${Warnings}/><div class="middle"><${Side}/><${Session}/></div><${Dock}/><${Toasts}/><${Dialogs}/></div>`;
+  return html`<div class=${cls("app", st.dock && "docked")} data-testid="console" data-loaded=${String(st.loaded)}>
+    <${Top}/><${Warnings}/>
+    <div class="middle"><${Side}/><${Session}/></div>
+    <${Dock}/><${Toasts}/><${Dialogs}/></div>`;
 }
 
 render(html`<${App}/>`, document.getElementById("app"));

@@ -38,63 +38,103 @@ function Dialog({ title, go, danger, submit, children, test }) {
     </form></dialog>`;
 }
 
-const Field = ({ label, hint, children, wide }) => html`<label class=${wide ? "field wide" : "field"}><span>${label}</span>${children}${hint && html`<small>${hint}</small>`}</label>`;
-const Check = ({ name, label, hint, checked, onChange, test }) => html`<label class="check"><input type="checkbox" name=${name} data-testid=${test} checked=${checked} onChange=${onChange}/><span>${label}${hint && html`<small>${hint}</small>`}</span></label>`;
+const Field = ({ label, hint, children, wide }) => html`<label class=${wide ? "field wide" : "field"}>
+  <span>${label}</span>${children}${hint && html`<small>${hint}</small>`}</label>`;
+
+const Check = ({ name, label, hint, checked, onChange, test }) => html`<label class="check">
+  <input type="checkbox" name=${name} data-testid=${test} checked=${checked} onChange=${onChange}/>
+  <span>${label}${hint && html`<small>${hint}</small>`}</span></label>`;
+
+// Choice is a list to choose from; options are pairs of value and words.
+const Choice = ({ name, label, hint, options, chosen, test }) => html`<${Field} label=${label} hint=${hint}>
+  <select name=${name} data-testid=${test}>
+    ${options.map(([value, words]) => html`<option key=${value} value=${value} selected=${value === chosen}>${words}</option>`)}</select><//>`;
+
+const surfaces = (first) => [["", first], ["x11", "an X server of its own"], ["builtin", "the built-in surface"]];
+const sizes = [["", "as the session"], ["1280x800", "1280 × 800"], ["1600x1000", "1600 × 1000"], ["1920x1080", "1920 × 1080"]];
+const boxStyles = [["ok", "OK"], ["okcancel", "OK, Cancel"], ["yesno", "Yes, No"], ["yesnocancel", "Yes, No, Cancel"], ["retrycancel", "Retry, Cancel"],
+  ["abortretryignore", "Abort, Retry, Ignore"], ["canceltrycontinue", "Cancel, Try Again, Continue"]];
+const boxIcons = ["none", "information", "question", "warning", "error"].map((x) => [x, x]);
 
 function Logon() {
   const st = useStore();
-  const operator = /SYSTEM$/i.test(st.me?.user || "");
-  const [free, setFree] = useState(operator);
-  return html`<${Dialog} title="Log on" go="Log on" test="dialog-logon" submit=${async (f) => {
-      const r = await call("POST", "/sessions", { user: f.user, password: free ? undefined : f.password, noPassword: free || undefined, new: !!f.new || undefined, surface: f.surface || undefined });
-      toast(r.reconnected ? `${f.user} is back in session ${r.sessionId}.` : `${f.user} is logged on: session ${r.sessionId}.`);
-      select(r.sessionId);
-    }}>
-    <${Field} label="User"><input name="user" required autofocus autocomplete="username" list="accounts" data-testid="logon-user"/>
-      <datalist id="accounts">${(st.accounts || []).filter((a) => !a.builtIn && !a.disabled).map((a) => html`<option key=${a.name} value=${a.name}/>`)}</datalist><//>
-    <${Field} label="Password"><input type="password" name="password" autocomplete="current-password" disabled=${free} data-testid="logon-password"/><//>
-    <${Check} name="free" label="Without the password" hint="Only the operator of the machine may." checked=${free} onChange=${(e) => setFree(e.target.checked)} test="logon-nopassword"/>
+  const [free, setFree] = useState(/SYSTEM$/i.test(st.me?.user || ""));
+  const submit = async (f) => {
+    const r = await call("POST", "/sessions", {
+      user: f.user, password: free ? undefined : f.password, noPassword: free || undefined, new: !!f.new || undefined, surface: f.surface || undefined,
+    });
+    toast(r.reconnected ? `${f.user} is back in session ${r.sessionId}.` : `${f.user} is logged on: session ${r.sessionId}.`);
+    select(r.sessionId);
+  };
+  const known = (st.accounts || []).filter((a) => !a.builtIn && !a.disabled);
+  return html`<${Dialog} title="Log on" go="Log on" test="dialog-logon" submit=${submit}>
+    <${Field} label="User">
+      <input name="user" required autofocus autocomplete="username" list="accounts" data-testid="logon-user"/>
+      <datalist id="accounts">${known.map((a) => html`<option key=${a.name} value=${a.name}/>`)}</datalist><//>
+    <${Field} label="Password">
+      <input type="password" name="password" autocomplete="current-password" disabled=${free} data-testid="logon-password"/><//>
+    <${Check} name="free" label="Without the password" hint="Only the operator of the machine may." test="logon-nopassword"
+      checked=${free} onChange=${(e) => setFree(e.target.checked)}/>
     <${Check} name="new" label="A new session even if the user has one" test="logon-new"/>
-    <${Field} label="Default desktop draws on" hint="An X server shows ordinary programs."><select name="surface" data-testid="logon-surface"><option value="">the best there is</option><option value="x11">an X server of its own</option><option value="builtin">the built-in surface</option></select><//>
+    <${Choice} name="surface" label="Default desktop draws on" hint="An X server shows ordinary programs." options=${surfaces("the best there is")} test="logon-surface"/>
   <//>`;
 }
 
-const Unlock = ({ session: s }) => html`<${Dialog} title=${`Unlock session ${s.id}`} go="Unlock" test="dialog-unlock" submit=${async (f) => {
+function Unlock({ session: s }) {
+  const submit = async (f) => {
     await call("POST", `/sessions/${s.id}/unlock`, { password: f.password });
     toast(`Session ${s.id} is unlocked.`);
-  }}><${Field} label=${`Password of ${fullUser(s)}`}><input type="password" name="password" required autofocus autocomplete="current-password" data-testid="unlock-password"/><//><//>`;
+  };
+  return html`<${Dialog} title=${`Unlock session ${s.id}`} go="Unlock" test="dialog-unlock" submit=${submit}>
+    <${Field} label=${`Password of ${fullUser(s)}`} wide=${true}>
+      <input type="password" name="password" required autofocus autocomplete="current-password" data-testid="unlock-password"/><//><//>`;
+}
 
-const Logoff = ({ session: s }) => html`<${Dialog} title=${`Log ${s.user} off?`} go="Log off" danger=${true} test="dialog-logoff" submit=${async () => {
+function Logoff({ session: s }) {
+  const n = state.trees.get(s.id)?.processes.length;
+  const submit = async () => {
     await call("POST", `/sessions/${s.id}/logoff`);
     toast(`Session ${s.id} is logged off.`);
-  }}><p>Session ${s.id} ends with all its programs${state.trees.get(s.id)?.processes.length ? ` (${state.trees.get(s.id).processes.length} now)` : ""}. What is not saved is lost.</p><//>`;
+  };
+  return html`<${Dialog} title=${`Log ${s.user} off?`} go="Log off" danger=${true} test="dialog-logoff" submit=${submit}>
+    <p>Session ${s.id} ends with all its programs${n ? ` (${n} now)` : ""}. What is not saved is lost.</p><//>`;
+}
 
-const Desktop = ({ session: s }) => html`<${Dialog} title="New desktop" go="Create" test="dialog-desktop" submit=${async (f) => {
-    const size = f.size ? f.size.split("x").map(Number) : [];
-    await call("POST", `/sessions/${s.id}/desktops`, { name: f.name, surface: f.surface || undefined, width: size[0], height: size[1] });
+function Desktop({ session: s }) {
+  const submit = async (f) => {
+    const [width, height] = f.size ? f.size.split("x").map(Number) : [];
+    await call("POST", `/sessions/${s.id}/desktops`, { name: f.name, surface: f.surface || undefined, width, height });
     if (f.switch) await call("POST", `/sessions/${s.id}/desktops/${encodeURIComponent(f.name)}/switch`);
     toast(`Desktop ${f.name} is there.`);
-  }}>
-  <${Field} label="Name"><input name="name" required autofocus maxlength="256" autocomplete="off" data-testid="desktop-name"/><//>
-  <${Field} label="Draws on"><select name="surface" data-testid="desktop-surface"><option value="">the default</option><option value="x11">an X server of its own</option><option value="builtin">the built-in surface</option></select><//>
-  <${Field} label="Size"><select name="size" data-testid="desktop-size"><option value="">as the session</option><option>1280x800</option><option>1600x1000</option><option>1920x1080</option></select><//>
-  <${Check} name="switch" label="Switch to it" test="desktop-switch-now"/><//>`;
+  };
+  return html`<${Dialog} title="New desktop" go="Create" test="dialog-desktop" submit=${submit}>
+    <${Field} label="Name"><input name="name" required autofocus maxlength="256" autocomplete="off" data-testid="desktop-name"/><//>
+    <${Choice} name="surface" label="Draws on" options=${surfaces("the default")} test="desktop-surface"/>
+    <${Choice} name="size" label="Size" options=${sizes} test="desktop-size"/>
+    <${Check} name="switch" label="Switch to it" test="desktop-switch-now"/><//>`;
+}
 
-const Message = ({ session: s }) => html`<${Dialog} title=${`Message to ${s.user || `session ${s.id}`}`} go="Send" test="dialog-message" submit=${async (f) => {
+function Message({ session: s }) {
+  const submit = async (f) => {
     const body = { title: f.title, text: f.text, style: f.style, icon: f.icon, timeoutSeconds: Number(f.timeout) || 0, wait: !!f.wait };
     const sent = call("POST", `/sessions/${s.id}/messages`, body);
-    if (!body.wait) { await sent; toast("The message is shown."); return; }
+    if (!body.wait) {
+      await sent;
+      toast("The message is shown.");
+      return;
+    }
     // The answer may take as long as a person does: the box closes, the toast comes then.
     sent.then((r) => toast(`“${f.title || f.text}”: ${r.answer}`, r.answer === "IDTIMEOUT" ? "bad" : "good"), (e) => toast(e.message, "bad", e.rule));
     toast("The message waits for an answer.");
-  }}>
-  <${Field} label="Title" wide=${true}><input name="title" maxlength="200" autofocus data-testid="message-title"/><//>
-  <${Field} label="Text" wide=${true}><textarea name="text" rows="3" required data-testid="message-text"></textarea><//>
-  <${Field} label="Buttons"><select name="style" data-testid="message-style"><option value="ok">OK</option><option value="okcancel">OK, Cancel</option><option value="yesno">Yes, No</option><option value="yesnocancel">Yes, No, Cancel</option>
-    <option value="retrycancel">Retry, Cancel</option><option value="abortretryignore">Abort, Retry, Ignore</option><option value="canceltrycontinue">Cancel, Try Again, Continue</option></select><//>
-  <${Field} label="Icon"><select name="icon" data-testid="message-icon"><option value="none">none</option><option value="information">information</option><option value="question">question</option><option value="warning">warning</option><option value="error">error</option></select><//>
-  <${Field} label="Time limit, seconds" hint="0: none"><input type="number" name="timeout" min="0" max="86400" value="0" data-testid="message-timeout"/><//>
-  <${Check} name="wait" label="Tell me the answer" test="message-wait"/><//>`;
+  };
+  return html`<${Dialog} title=${`Message to ${s.user || `session ${s.id}`}`} go="Send" test="dialog-message" submit=${submit}>
+    <${Field} label="Title" wide=${true}><input name="title" maxlength="200" autofocus data-testid="message-title"/><//>
+    <${Field} label="Text" wide=${true}><textarea name="text" rows="3" required data-testid="message-text"></textarea><//>
+    <${Choice} name="style" label="Buttons" options=${boxStyles} test="message-style"/>
+    <${Choice} name="icon" label="Icon" options=${boxIcons} test="message-icon"/>
+    <${Field} label="Time limit, seconds" hint="0: none"><input type="number" name="timeout" min="0" max="86400" value="0" data-testid="message-timeout"/><//>
+    <${Check} name="wait" label="Tell me the answer" test="message-wait"/><//>`;
+}
 
 // words splits a command line as a shell splits plain and quoted words.
 export function words(line) {
@@ -107,12 +147,16 @@ export function words(line) {
 
 function Run({ session: s }) {
   const desktops = (state.trees.get(s.id)?.stations || []).flatMap((w) => w.desktops).filter((d) => !d.secure);
-  return html`<${Dialog} title=${`Start a program as ${s.user}`} go="Start" test="dialog-run" submit=${async (f) => {
-      const r = await call("POST", `/sessions/${s.id}/processes`, { args: words(f.line), desktop: f.desktop });
-      toast(`Started with process ID ${r.processId}.`);
-    }}>
-    <${Field} label="Command" wide=${true} hint="Words are split at spaces; quote words that hold some."><input name="line" required autofocus autocomplete="off" spellcheck="false" placeholder="xterm -title Hello" data-testid="run-command"/><//>
-    <${Field} label="Desktop"><select name="desktop" data-testid="run-desktop">${desktops.map((d) => html`<option key=${d.name} selected=${d.active}>${d.station}\\${d.name}</option>`)}</select><//><//>`;
+  const full = (d) => `${d.station}\\${d.name}`;
+  const active = desktops.find((d) => d.active);
+  const submit = async (f) => {
+    const r = await call("POST", `/sessions/${s.id}/processes`, { args: words(f.line), desktop: f.desktop });
+    toast(`Started with process ID ${r.processId}.`);
+  };
+  return html`<${Dialog} title=${`Start a program as ${s.user}`} go="Start" test="dialog-run" submit=${submit}>
+    <${Field} label="Command" wide=${true} hint="Words are split at spaces; quote words that hold some.">
+      <input name="line" required autofocus autocomplete="off" spellcheck="false" placeholder="xterm -title Hello" data-testid="run-command"/><//>
+    <${Choice} name="desktop" label="Desktop" options=${desktops.map((d) => [full(d), full(d)])} chosen=${active && full(active)} test="run-desktop"/><//>`;
 }
 
 const kinds = { logon: Logon, unlock: Unlock, logoff: Logoff, desktop: Desktop, message: Message, run: Run };

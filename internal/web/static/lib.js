@@ -56,6 +56,12 @@ export function Button({ icon, label, title, test, kind, disabled, onClick, pres
 export const Badge = ({ kind, children, title, test }) =>
   html`<span class=${cls("badge", kind)} title=${title} data-testid=${test}>${children}</span>`;
 
+// SurfaceBadge says what a desktop draws on; nothing while it has no surface.
+export function SurfaceBadge({ d }) {
+  if (d.surface === "x11") return html`<${Badge} title=${`X server of its own${d.display ? `, ${d.display}` : ", starts when first needed"}`}>X<//>`;
+  return d.surface ? html`<${Badge} title="Drawn by the daemon itself">built-in<//>` : null;
+}
+
 const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const clock = new Intl.DateTimeFormat(undefined, { ...hours, second: "2-digit" });
 const minute = new Intl.DateTimeFormat(undefined, hours);

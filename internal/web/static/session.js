@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The right side: one session with its actions, desktops and screen.
-import { html, Badge, Button, Icon, bytes, cls, fullUser, stateKind, stateWords, minuteOf, useEffect, useRef, useState } from "/lib.js";
+import { html, Badge, Button, Icon, SurfaceBadge, bytes, cls, fullUser, stateKind, stateWords, minuteOf, useEffect, useRef, useState } from "/lib.js";
 import { attempt, call, select, set, state, useStore } from "/store.js";
 import { MessageCard } from "/tree.js";
 import { Viewer, current } from "/viewer.js";
@@ -14,11 +14,16 @@ function Actions({ s }) {
   return html`<div class="actions" role="toolbar" aria-label="Actions on the session">
     <${Button} icon="play" label="Start program" test="run-open" disabled=${!s.user} onClick=${() => dialog("run", { session: s })}/>
     <${Button} icon="message" label="Send message" test="message-open" onClick=${() => dialog("message", { session: s })}/>
-    ${s.locked ? html`<${Button} icon="unlock" label="Unlock" title="Unlock with the password of the session's user" test="session-unlock" onClick=${() => dialog("unlock", { session: s })}/>`
-      : html`<${Button} icon="lock" label="Lock" title="Lock: the Winlogon desktop becomes active" test="session-lock" disabled=${!s.user} onClick=${() => act(s.id, "lock", `Session ${s.id} is locked.`)}/>`}
-    ${gone ? html`<${Button} icon="plug" label="Connect" title="Give the session a terminal again" test="session-connect" onClick=${() => act(s.id, "connect", `Session ${s.id} is connected.`)}/>`
-      : html`<${Button} icon="unplug" label="Disconnect" title="Take the terminal away; programs run on" test="session-disconnect" disabled=${!s.user} onClick=${() => act(s.id, "disconnect", `Session ${s.id} is disconnected; its programs run on.`)}/>`}
-    <${Button} icon="logoff" label="Log off" kind="danger" title="Log off: end the session and its programs" test="session-logoff" disabled=${!s.user} onClick=${() => dialog("logoff", { session: s })}/>
+    ${s.locked ? html`<${Button} icon="unlock" label="Unlock" title="Unlock with the password of the session's user" test="session-unlock"
+          onClick=${() => dialog("unlock", { session: s })}/>`
+      : html`<${Button} icon="lock" label="Lock" title="Lock: the Winlogon desktop becomes active" test="session-lock" disabled=${!s.user}
+          onClick=${() => act(s.id, "lock", `Session ${s.id} is locked.`)}/>`}
+    ${gone ? html`<${Button} icon="plug" label="Connect" title="Give the session a terminal again" test="session-connect"
+          onClick=${() => act(s.id, "connect", `Session ${s.id} is connected.`)}/>`
+      : html`<${Button} icon="unplug" label="Disconnect" title="Take the terminal away; programs run on" test="session-disconnect" disabled=${!s.user}
+          onClick=${() => act(s.id, "disconnect", `Session ${s.id} is disconnected; its programs run on.`)}/>`}
+    <${Button} icon="logoff" label="Log off" kind="danger" title="Log off: end the session and its programs" test="session-logoff" disabled=${!s.user}
+        onClick=${() => dialog("logoff", { session: s })}/>
   </div>`;
 }
 
@@ -71,7 +76,8 @@ function Picture({ s, d, round }) {
     return () => clearInterval(t);
   }, [s.id, d.active, d.secure, mirrored]);
 
-  if (d.secure) return html`<div class="picture none" title="Drawn by the session manager; no picture of it is given to anyone"><${Icon} name="shield" size=${22}/></div>`;
+  if (d.secure) return html`<div class="picture none" title="Drawn by the session manager; no picture of it is given to anyone"><${Icon} name="shield"
+      size=${22}/></div>`;
   return html`<div class="picture" title=${shot.why || undefined}>
     ${shot.url ? html`<img src=${shot.url} alt=${`Picture of desktop ${d.name}`}/>` : html`<span class="why">${shot.why ? "no picture" : ""}</span>`}
     ${d.active && html`<canvas ref=${canvas} width="320" height="200" hidden aria-hidden="true"></canvas>`}</div>`;
@@ -83,14 +89,18 @@ function DesktopCard({ tree, d, round, chosen }) {
   const query = `?station=${encodeURIComponent(d.station)}`;
   const full = `${d.station}\\${d.name}`;
   const own = !["Default", "Winlogon", "Screen-saver", "Disconnect"].includes(d.name);
-  return html`<article class=${cls("desktop", d.active && "active", d.secure && "secure", chosen && "chosen")} data-testid=${`desktop-${d.name}`} aria-label=${`Desktop ${full}`}>
-    <button type="button" class="pick" title=${`Show the facts of ${full}`} aria-label=${`Desktop ${full}`} aria-pressed=${String(!!chosen)} onClick=${() => select(s.id, chosen ? null : full)}>
+  return html`<article class=${cls("desktop", d.active && "active", d.secure && "secure", chosen && "chosen")} data-testid=${`desktop-${d.name}`}
+      aria-label=${`Desktop ${full}`}>
+    <button type="button" class="pick" title=${`Show the facts of ${full}`} aria-label=${`Desktop ${full}`} aria-pressed=${String(!!chosen)}
+        onClick=${() => select(s.id, chosen ? null : full)}>
       <${Picture} s=${s} d=${d} round=${round}/></button>
-    <footer>${d.secure && html`<${Icon} name="shield" size=${12}/>`}<b title=${d.secure ? `${full}: drawn by the session manager, never by a program` : full}>${d.name}</b>
+    <footer>${d.secure && html`<${Icon} name="shield" size=${12}/>`}
+      <b title=${d.secure ? `${full}: drawn by the session manager, never by a program` : full}>${d.name}</b>
       ${d.active ? html`<${Badge} kind="good" title="Receives the session's input">active<//>`
-        : !d.secure && html`<${Button} icon="switch" label="Switch to" title=${`Make ${d.name} the active desktop`} compact=${true} test=${`desktop-switch-${d.name}`}
+        : !d.secure && html`<${Button} icon="switch" label="Switch to" title=${`Make ${d.name} the active desktop`} compact=${true}
+          test=${`desktop-switch-${d.name}`}
           onClick=${() => attempt(() => call("POST", `${path}/switch${query}`), `${d.name} is active.`)}/>`}
-      ${!d.secure && html`<${Badge} title=${d.display ? `DISPLAY ${d.display}` : d.surface === "x11" ? "Its X server starts when first needed" : "Drawn by the daemon"}>${d.surface === "x11" ? "X" : "built-in"}<//>`}
+      ${!d.secure && html`<${SurfaceBadge} d=${d}/>`}
       ${own && !d.active && html`<${Button} icon="close" label="Close" title=${`Close desktop ${d.name}`} compact=${true} test=${`desktop-close-${d.name}`}
         onClick=${() => attempt(() => call("DELETE", path + query), `${d.name} is closed.`)}/>`}</footer></article>`;
 }
@@ -99,12 +109,13 @@ function DesktopCard({ tree, d, round, chosen }) {
 function Facts({ d, tree }) {
   const w = tree.stations.find((x) => x.name === d.station);
   const rows = [
-    ["Desktop", `${d.station}\\${d.name}`], ["Surface", d.surface === "x11" ? `X server of its own${d.display ? ` (${d.display})` : ", not started"}` : "built-in"],
+    ["Desktop", `${d.station}\\${d.name}`], ["Surface", d.surface === "x11" ? `X server of its own${d.display ? ` (${d.display})` : ", not started"}` : d.surface || "none yet"],
     ["Size", `${d.width} × ${d.height}`], ["Heap", `${bytes(d.heapUsed)} of ${bytes(d.heapKB * 1024)}`], ["Processes", d.processes], ["Threads", d.threads],
     ["Descriptor", d.sddl || "you may not read it"], ["Station’s descriptor", w?.sddl || "you may not read it"],
   ];
   if (d.trouble) rows.unshift(["Trouble", d.trouble]);
-  return html`<dl class="facts" data-testid="facts">${rows.map(([k, v]) => html`<div key=${k} class=${cls(k.includes("escriptor") && "wide")}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>`;
+  return html`<dl class="facts"
+      data-testid="facts">${rows.map(([k, v]) => html`<div key=${k} class=${cls(k.includes("escriptor") && "wide")}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>`;
 }
 
 function Strip({ tree, round }) {
@@ -113,7 +124,8 @@ function Strip({ tree, round }) {
   const chosen = tree.stations.flatMap((w) => w.desktops).find((d) => `${d.station}\\${d.name}` === state.desktop);
   return html`<div class="strip" aria-label="Desktops" data-testid="desktops">
     <div class="cards">${desktops.map((d) => html`<${DesktopCard} key=${`${d.station}\\${d.name}`} tree=${tree} d=${d} round=${round} chosen=${chosen === d}/>`)}
-      <button type="button" class="desktop add" data-testid="desktop-open" title="Create a desktop" aria-label="Create a desktop" onClick=${() => dialog("desktop", { session: s })}><${Icon} name="plus" size=${20}/><span>New desktop</span></button></div>
+      <button type="button" class="desktop add" data-testid="desktop-open" title="Create a desktop" aria-label="Create a desktop"
+          onClick=${() => dialog("desktop", { session: s })}><${Icon} name="plus" size=${20}/><span>New desktop</span></button></div>
     ${chosen && html`<${Facts} d=${chosen} tree=${tree}/>`}</div>`;
 }
 
@@ -139,9 +151,14 @@ export function Session() {
   const st = useStore();
   const tree = st.trees.get(st.selected);
   if (!tree) {
-    if (!st.loaded) return html`<main class="main"><div class="blank">${st.trouble ? html`<b>Nothing could be read</b><p>${st.trouble}</p>` : html`<span class="spin"></span>`}</div></main>`;
-    return html`<main class="main"><div class="blank" data-testid="session-ended"><b>${st.selected === null ? "No session" : `Session ${st.selected} has ended`}</b>
-      <p>Choose another one at the left, or log a user on.</p><${Button} icon="plus" label="Log on" kind="primary" test="logon-open-empty" onClick=${() => dialog("logon")}/></div></main>`;
+    if (!st.loaded) {
+      const wait = st.trouble ? html`<b>Nothing could be read</b><p>${st.trouble}</p>` : html`<span class="spin"></span>`;
+      return html`<main class="main"><div class="blank">${wait}</div></main>`;
+    }
+    return html`<main class="main"><div class="blank" data-testid="session-ended">
+      <b>${st.selected === null ? "No session" : `Session ${st.selected} has ended`}</b>
+      <p>Choose another one at the left, or log a user on.</p>
+      <${Button} icon="plus" label="Log on" kind="primary" test="logon-open-empty" onClick=${() => dialog("logon")}/></div></main>`;
   }
   const s = tree.session;
   const zero = s.id === 0;
@@ -155,6 +172,7 @@ export function Session() {
         <span>${tree.processes.length} ${tree.processes.length === 1 ? "process" : "processes"}</span></p></div>
       ${!zero && html`<${Actions} s=${s}/>`}</header>
     ${tree.messages.length > 0 && html`<div class="asks">${tree.messages.map((m) => html`<${MessageCard} key=${m.id} m=${m} here=${!zero}/>`)}</div>`}
-    ${zero ? html`<${Zero} tree=${tree}/>` : html`<div class="stage"><${Strip} tree=${tree} round=${st.pictures.get(s.id) || 0}/><${Viewer} key=${s.id} session=${s}/></div>`}
+    ${zero ? html`<${Zero} tree=${tree}/>` : html`<div class="stage">
+      <${Strip} tree=${tree} round=${st.pictures.get(s.id) || 0}/><${Viewer} key=${s.id} session=${s}/></div>`}
   </main>`;
 }

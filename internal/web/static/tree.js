@@ -2,14 +2,16 @@
 
 // The tree at the left: sessions, window stations, desktops, processes, and
 // the message boxes that wait for a person.
-import { html, Badge, Button, Icon, cls, fullUser, stateKind, stateWords, timeOf } from "/lib.js";
+import { html, Badge, Button, Icon, SurfaceBadge, cls, fullUser, stateKind, stateWords, timeOf } from "/lib.js";
 import { select, set, state, toggleClosed, useStore } from "/store.js";
 
 // Row is one line of the tree.
 function Row({ first, level, id, open, selected, icon, label, title, onOpen, test, children, dim }) {
   const folds = open !== undefined;
-  return html`<div role="treeitem" class=${cls("row", selected && "selected", dim && "dimmed")} aria-level=${level} aria-selected=${String(!!selected)}
-    aria-expanded=${folds ? String(open) : undefined} tabindex=${selected || first ? 0 : -1} data-level=${level} data-key=${id} data-testid=${test} title=${title}
+  return html`<div role="treeitem" class=${cls("row", selected && "selected", dim && "dimmed")} aria-level=${level}
+      aria-selected=${String(!!selected)}
+    aria-expanded=${folds ? String(open) : undefined} tabindex=${selected || first ? 0 : -1} data-level=${level} data-key=${id} data-testid=${test}
+        title=${title}
     onClick=${onOpen}>
     <span class=${cls("fold", folds && "can", open && "open")} onClick=${(e) => { if (folds) { e.stopPropagation(); toggleClosed(id, open); } }}>
       ${folds && html`<${Icon} name="caret" size=${12}/>`}</span>
@@ -24,12 +26,13 @@ function DesktopRows({ tree, station, desktop, chosen }) {
   return html`
     <${Row} key=${key} id=${key} level=${3} open=${open} icon=${desktop.secure ? "shield" : "monitor"} label=${desktop.name}
       selected=${chosen} test=${`tree-desktop-${s.id}-${desktop.name}`}
-      title=${`${station.name}\\${desktop.name}${desktop.active ? ", receives input" : ""}${desktop.secure ? ", drawn by the session manager only" : ""}${desktop.trouble ? `: ${desktop.trouble}` : ""}`}
+      title=${[`${station.name}\\${desktop.name}`, desktop.active && "receives input", desktop.secure && "drawn by the session manager only", desktop.trouble]
+        .filter(Boolean).join(", ")}
       onOpen=${() => select(s.id, `${station.name}\\${desktop.name}`)}>
       ${desktop.trouble && html`<${Badge} kind="bad" title=${desktop.trouble}>trouble<//>`}
       ${desktop.active && html`<${Badge} kind="good" title="Receives the session's input">active<//>`}
       ${desktop.secure ? html`<${Badge} kind="calm" title="Drawn by the session manager, never by a program">secure<//>`
-        : html`<${Badge} title=${desktop.surface === "x11" ? `X server of its own${desktop.display ? `, ${desktop.display}` : ", not started yet"}` : "Built-in surface"}>${desktop.surface === "x11" ? "X" : "built-in"}<//>`}
+        : html`<${SurfaceBadge} d=${desktop}/>`}
     <//>
     ${open && own.map((p) => html`<${Process} key=${p.id} p=${p} level=${4}/>`)}`;
 }
@@ -47,7 +50,8 @@ function SessionRows({ tree, s, chosen, desktop }) {
   const sess = tree.session;
   const name = sess.id === 0 ? "Services" : sess.user || "No user";
   return html`
-    <${Row} first=${!state.trees.has(state.selected)} id=${key} level=${1} open=${open} icon=${sess.id === 0 ? "gear" : "user"} selected=${chosen && !desktop} test=${`tree-session-${sess.id}`}
+    <${Row} first=${!state.trees.has(state.selected)} id=${key} level=${1} open=${open} icon=${sess.id === 0 ? "gear" : "user"}
+        selected=${chosen && !desktop} test=${`tree-session-${sess.id}`}
       label=${html`<b class="num">${sess.id}</b> <span class=${cls("who", !sess.user && "none")}>${name}</span>`}
       title=${`Session ${sess.id}${sess.user ? `, ${fullUser(sess)}` : ""}: ${stateWords[sess.state] || sess.state}${sess.locked ? ", locked" : ""}`}
       onOpen=${() => select(sess.id)}>
@@ -101,7 +105,9 @@ export function MessageCard({ m, here }) {
     <p>${m.text}</p>
     <footer><span class="ghosts">${m.buttons.map((b) => html`<span class="ghost" key=${b}>${b}</span>`)}</span>
       ${here ? html`<span class="hint">${locked ? "Unlock the session first, then answer it in the session’s view." : "Answer it in the session’s view."}</span>`
-        : html`<button type="button" class="link" data-testid=${`message-goto-${m.id}`} title=${`Show session ${m.sessionId}, where it can be answered`} onClick=${() => select(m.sessionId)}>answer it in the session’s view</button>`}</footer></article>`;
+        : html`<button type="button" class="link" data-testid=${`message-goto-${m.id}`}
+            title=${`Show session ${m.sessionId}, where it can be answered`}
+            onClick=${() => select(m.sessionId)}>answer it in the session’s view</button>`}</footer></article>`;
 }
 
 export function Side() {

@@ -3,7 +3,7 @@
 // The picture of a session: noVNC over the WebSocket, scaled to fit. It comes
 // back by itself when the daemon restarts, with the last picture kept dimmed.
 import RFB from "/novnc/core/rfb.js";
-import { html, Button, Icon, cls, useEffect, useRef, useState } from "/lib.js";
+import { html, Button, cls, useEffect, useRef, useState } from "/lib.js";
 import { call, remember, remembered, useStore } from "/store.js";
 
 const pauses = [100, 200, 300, 400, 500]; // milliseconds between attempts; the last one repeats
@@ -113,7 +113,7 @@ const words = {
   connecting: "Connecting…", connected: "Connected", lost: "Connection lost – coming back…", ended: "This session has ended.", refused: "You may not view this session.",
 };
 
-export function Viewer({ session, covered }) {
+export function Viewer({ session }) {
   const store = useStore();
   const host = useRef(null), still = useRef(null), pane = useRef(null), viewer = useRef(null);
   const [told, setLink] = useState({ of: "", state: "connecting", why: "" });
@@ -141,15 +141,20 @@ export function Viewer({ session, covered }) {
     viewer.current?.focus();
   };
   const why = store.live === "gone" ? "The daemon does not answer. The session goes on; its picture comes back with the daemon." : link.why;
-  return html`<section class=${cls("viewer", link.state)} ref=${pane} aria-label=${`Screen of session ${session.id}`} data-testid="viewer" data-state=${link.state}>
+  return html`<section class=${cls("viewer", link.state)} ref=${pane} aria-label=${`Screen of session ${session.id}`} data-testid="viewer"
+      data-state=${link.state}>
     <div class="bar">
       <span class=${cls("dot", link.state)}></span><span class="word" data-testid="viewer-state" role="status">${words[link.state]}</span>
       <span class="where" title="Desktop that receives input">${session.inputDesktop}</span>
       <span class="grow"></span>
-      <${Button} icon="keys" label="Ctrl+Alt+Del" title="Send Ctrl+Alt+Del: shows the Winlogon desktop" test="viewer-sas" disabled=${link.state !== "connected" || readOnly} onClick=${() => { viewer.current.sas(); viewer.current.focus(); }}/>
-      <${Button} icon="eye" label="Read only" title=${readOnly ? "Read only: nothing you type or click is sent. Press to take part" : "Watch only, send nothing"} test="viewer-readonly" pressed=${readOnly}
+      <${Button} icon="keys" label="Ctrl+Alt+Del" title="Send Ctrl+Alt+Del: shows the Winlogon desktop" test="viewer-sas"
+          disabled=${link.state !== "connected" || readOnly} onClick=${() => { viewer.current.sas(); viewer.current.focus(); }}/>
+      <${Button} icon="eye" label="Read only"
+          title=${readOnly ? "Read only: nothing you type or click is sent. Press to take part" : "Watch only, send nothing"} test="viewer-readonly"
+          pressed=${readOnly}
         onClick=${() => { remember("readOnly", !readOnly); setReadOnly(!readOnly); }}/>
-      <${Button} icon="full" label=${full ? "Leave full screen" : "Full screen"} title=${full ? "Leave full screen" : "Full screen"} compact=${true} test="viewer-full" onClick=${toggleFull}/>
+      <${Button} icon="full" label=${full ? "Leave full screen" : "Full screen"} title=${full ? "Leave full screen" : "Full screen"} compact=${true}
+          test="viewer-full" onClick=${toggleFull}/>
     </div>
     <div class="screen" ref=${host} data-testid="viewer-screen">
       <canvas class="still" ref=${still} hidden aria-hidden="true"></canvas>
