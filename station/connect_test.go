@@ -347,6 +347,38 @@ func TestForkedProcess(t *testing.T) {
 	same(t, "still there", guest.Process().Outside(), true)
 }
 
+// A set-uid program, or the orphan of a program that ran as somebody else, must
+// not be taken for its parent or for the session's user.
+func TestForkWithAnotherUser(t *testing.T) {
+	conform.Rule(t, "HND-12")
+	uids := map[security.SID]uint32{security.System: 0, machine.Child(1001): 1001, machine.Child(1002): 1002}
+	w := newWorld(t, func(o *station.Options) {
+		o.Identity = func(tok *security.Token) (station.Identity, error) { return station.Identity{UID: uids[tok.User()]}, nil }
+	})
+	alice := w.logon(1001)
+	th := w.start(alice.token, nil)
+	same(t, "uid of the program", w.host.Process(th.Process().ID()).Spec().UID, 1001)
+	for _, c := range []struct {
+		name string
+		spec station.AttachSpec
+		ok   bool
+	}{
+		{"the user's orphan", station.AttachSpec{PID: 5001, UID: 1001}, true},
+		{"another user's orphan", station.AttachSpec{PID: 5002, UID: 1002}, false},
+		{"set-uid child", station.AttachSpec{PID: 5003, UID: 0, Ancestors: []int{th.Process().ID()}}, false},
+		{"the program after setuid", station.AttachSpec{PID: th.Process().ID(), UID: 1002}, false},
+	} {
+		c.spec.Session, c.spec.InSession, c.spec.HasUID = 1, true, true
+		x, err := w.e.AttachThread(c.spec)
+		if err == nil {
+			x.Detach()
+		}
+		if (err == nil) != c.ok || err != nil && win32.Code(err) != win32.ERROR_ACCESS_DENIED {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 func TestFirstCallBeforeCommit(t *testing.T) {
 	conform.Rule(t, "HND-12")
 	w := newWorld(t)

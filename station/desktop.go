@@ -146,6 +146,10 @@ func (d *Desktop) Surface(ctx context.Context) (Surface, error) {
 		s.mu.Unlock()
 
 		f, err := s.engine.surfaces.NewSurface(ctx, spec)
+		kind := ""
+		if err == nil {
+			kind = f.Kind()
+		}
 
 		s.mu.Lock()
 		d.making = nil
@@ -160,7 +164,7 @@ func (d *Desktop) Surface(ctx context.Context) (Surface, error) {
 			continue // for another user, or gone
 		}
 		d.surface, d.restore = f, ""
-		s.engine.publish(EventSurface, s.id, "station", w.name, "desktop", d.name, "kind", f.Kind())
+		s.engine.publish(EventSurface, s.id, "station", w.name, "desktop", d.name, "kind", kind)
 		s.mu.Unlock()
 		return f, nil
 	}

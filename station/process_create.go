@@ -214,6 +214,10 @@ func (e *Engine) spawn(ctx context.Context, s *Session, tok *security.Token, par
 	// Act.
 	hp, err := e.act(ctx, host, spec, p, station, desktop, o)
 
+	if err == nil {
+		p.pid, p.start, p.host = hp.PID(), hp.StartTime(), hp
+	}
+
 	// Commit.
 	e.mu.Lock()
 	s.mu.Lock()
@@ -221,11 +225,8 @@ func (e *Engine) spawn(ctx context.Context, s *Session, tok *security.Token, par
 	close(s.spawned)
 	s.spawned = make(chan struct{})
 	gone := s.ending
-	if err == nil {
-		p.pid, p.start, p.host = hp.PID(), hp.StartTime(), hp
-		if !gone {
-			p.enterLocked()
-		}
+	if err == nil && !gone {
+		p.enterLocked()
 	}
 	s.mu.Unlock()
 	e.mu.Unlock()

@@ -90,13 +90,25 @@ func (e *Engine) SessionState(id uint32) (SessionState, error) {
 	e.mu.Lock()
 	next := e.nextSession
 	e.mu.Unlock()
+	st, surfaces := s.stateLocking()
+	st.NextSession, st.NextLUID, st.DeadPID = next, security.LUID(e.luid.Load()), e.deadPID.Load()
+	lockrank.AssertNoneHeld()
+	for ds, f := range surfaces {
+		ds.Surface, ds.SurfaceKind = f.State(), f.Kind()
+	}
+	return st, nil
+}
+
+// stateLocking tells what the session's lock guards, and which surfaces are to
+// be asked for their state when it is gone.
+func (s *Session) stateLocking() (SessionState, map[*DesktopState]Surface) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	surfaces := make(map[*DesktopState]Surface)
 	st := SessionState{
 		ID: s.id, Terminal: s.Terminal(), State: s.state, Domain: s.domain, Name: s.name,
 		Ready: s.ready, Locked: s.locked, Screen: uint8(s.secure), Times: s.times,
 		Spec: s.spec, Hosted: s.host != nil, Descriptor: s.Descriptor(),
-		NextSession: next, NextLUID: security.LUID(e.luid.Load()), DeadPID: e.deadPID.Load(),
 	}
 	st.Spec.Groups = slices.Clone(s.spec.Groups)
 	if s.user != nil {
@@ -108,14 +120,15 @@ func (e *Engine) SessionState(id uint32) (SessionState, error) {
 		if w.interactive && w.app != nil {
 			ws.App = w.app.name
 		}
-		for _, d := range w.order {
-			ds := DesktopState{Name: d.name, Held: d.held, Kind: d.kind, Width: d.width, Height: d.height, HeapKB: d.heapKB, Descriptor: d.Descriptor()}
+		ws.Desktops = make([]DesktopState, len(w.order))
+		for i, d := range w.order {
+			ds := &ws.Desktops[i]
+			*ds = DesktopState{Name: d.name, Held: d.held, Kind: d.kind, Width: d.width, Height: d.height, HeapKB: d.heapKB, Descriptor: d.Descriptor()}
 			if d.surface != nil {
-				ds.Surface, ds.SurfaceKind = d.surface.State(), d.surface.Kind()
+				surfaces[ds] = d.surface
 			} else {
 				ds.Surface = d.restore
 			}
-			ws.Desktops = append(ws.Desktops, ds)
 		}
 		st.Stations = append(st.Stations, ws)
 	}
@@ -129,7 +142,7 @@ func (e *Engine) SessionState(id uint32) (SessionState, error) {
 		st.Processes = append(st.Processes, ps)
 	}
 	slices.SortFunc(st.Processes, func(a, b ProcessState) int { return cmp.Compare(a.PID, b.PID) })
-	return st, nil
+	return st, surfaces
 }
 
 // RestoreSession brings a session back whose programs outlived an earlier

@@ -36,6 +36,8 @@ type AttachSpec struct {
 	Ancestors []int  // parents of the process, nearest first
 	Session   uint32
 	InSession bool            // it runs inside that session
+	UID       uint32          // Linux user, when HasUID is set
+	HasUID    bool            // a process inside a session must have its token's Linux user
 	Fallback  *security.Token // of a caller outside every session
 	NoStation bool            // such a caller has no window station
 	Program   string          // for listings
@@ -76,6 +78,9 @@ func (e *Engine) AttachThread(spec AttachSpec) (*Thread, error) {
 		}
 		if p != nil && (p.session != s || p.outside == spec.InSession) {
 			return refuse(fmt.Sprintf("it is known as a process of session %d", p.session.id))
+		}
+		if p != nil && !e.isUser(p.Token(), spec) {
+			return refuse("its Linux user is not that of its token")
 		}
 		if p != nil && p.outside && spec.Fallback != nil && p.Token().User() != spec.Fallback.User() {
 			// It changed its user, as a set-uid program does: the old record goes
@@ -136,6 +141,12 @@ func (e *Engine) stranger(s *Session, spec AttachSpec) (*Process, string) {
 	if tok == nil {
 		return nil, "no process that is known started it"
 	}
+	if !e.isUser(tok, spec) {
+		// A set-uid program, or the orphan of a program that ran as somebody
+		// else: taking it for its parent or for the session's user would give
+		// it rights that its Linux user does not have.
+		return nil, "its Linux user is not that of the process it comes from"
+	}
 	p := e.newProcess(s, tok)
 	p.pid, p.start, p.program, p.args = spec.PID, spec.StartTime, spec.Program, spec.Args
 	p.outside = !spec.InSession
@@ -159,6 +170,17 @@ func (e *Engine) stranger(s *Session, spec AttachSpec) (*Process, string) {
 	s.mu.Unlock()
 	e.mu.Unlock()
 	return p, ""
+}
+
+// isUser reports whether the caller's Linux user is the one that programs with
+// a token run as. It is asked inside sessions only; outside the user is what
+// the Fallback token was chosen by.
+func (e *Engine) isUser(tok *security.Token, spec AttachSpec) bool {
+	if !spec.InSession || !spec.HasUID || e.identity == nil {
+		return true
+	}
+	id, err := e.identity(tok)
+	return err == nil && id.UID == spec.UID
 }
 
 // inheritLocked records where the parent is connected, or will be (PC-4). A

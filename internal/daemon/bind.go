@@ -89,7 +89,7 @@ func NewEngineBinder(e *station.Engine, a Accounts, ancestors func(pid int) []in
 //
 // Rules: HND-12.
 func (b *EngineBinder) Attach(p Peer) (*station.Thread, error) {
-	spec := station.AttachSpec{PID: p.PID, StartTime: p.StartTime, Session: p.Session, InSession: p.InSession}
+	spec := station.AttachSpec{PID: p.PID, StartTime: p.StartTime, Session: p.Session, InSession: p.InSession, UID: p.UID, HasUID: true}
 	if p.InSession {
 		spec.Ancestors = b.ancestors(p.PID)
 	} else {
