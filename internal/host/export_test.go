@@ -5,8 +5,12 @@ package host
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net"
 	"os"
 	"path/filepath"
+	"testing"
+
+	"stationmaster/station"
 )
 
 // GroupDirs lists every cgroup that a host on run directory dir still has.
@@ -36,3 +40,62 @@ var (
 	CgroupMounts = cgroupMounts
 	ParseXNames  = parseXNames
 )
+
+// FakeTree makes the groups of a session below dir, a directory that looks like
+// a v2 tree with the given controllers, and lists the files that were written.
+func FakeTree(dir, ctl string, cloneInto bool, lim station.Limits) (map[string]string, []string, error) {
+	for name, data := range map[string]string{"cgroup.controllers": ctl, "cgroup.subtree_control": "", "cgroup.procs": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+			return nil, nil, err
+		}
+	}
+	t := &cgroupTree{name: "station-test", v1: map[string]string{}, limits: map[string]bool{}, cloneInto: cloneInto}
+	t.findV2(dir, dir)
+	g := t.plan("s1-x", lim)
+	o, err := t.create(g, lim)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.close()
+	files := map[string]string{}
+	filepath.Walk(t.base(), func(path string, info os.FileInfo, err error) error {
+		if err == nil && info.Mode().IsRegular() {
+			b, _ := os.ReadFile(path)
+			rel, _ := filepath.Rel(t.base(), path)
+			files[rel] = string(b)
+		}
+		return nil
+	})
+	return files, t.unlimited(lim), nil
+}
+
+// StatFields gives parent and start time of a parsed stat.
+func StatFields(st procStat) [2]uint64 { return [2]uint64{uint64(st.ppid), st.start} }
+
+// ReadFrames lets the frame reader have b as all that comes.
+func ReadFrames(t testing.TB, b []byte) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.close()
+	c, err := net.FileConn(theirs)
+	theirs.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		c.Write(b)
+		c.Close()
+	}()
+	for {
+		f, err := ours.recv()
+		if err != nil {
+			return
+		}
+		if len(f.fds) != 0 {
+			t.Errorf("descriptors came from nowhere: %v", f.fds)
+		}
+		f.close()
+	}
+}

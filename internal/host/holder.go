@@ -22,6 +22,9 @@ const (
 	holderVerb = "holder"         // hidden verb of the binary
 	holderEnv  = "STATION_HOLDER" // set for a holder, so that a binary that does not know the verb cannot start itself over and over
 
+	// idleAfter is long enough that a busy holder does not collect all the time.
+	idleAfter = 300 * time.Millisecond
+
 	fdListen = 3 // listening socket, or /dev/null where there is none
 	fdParent = 4 // connection to the daemon that started the holder
 )
@@ -61,7 +64,8 @@ func HolderMain(args []string) int {
 		fmt.Fprintf(os.Stderr, "station holder: cannot become undumpable: %v\n", err)
 		return 1
 	}
-	hd := &holder{procs: map[uint64]*heldProc{}, byPID: map[int]*heldProc{}, forks: make(chan *forkJob)}
+	hd := &holder{procs: map[uint64]*heldProc{}, byPID: map[int]*heldProc{}, forks: make(chan *forkJob),
+		idle: time.AfterFunc(idleAfter, debug.FreeOSMemory)}
 	if err := hd.run(conn); err != nil {
 		fmt.Fprintf(os.Stderr, "station holder: session %s: %v\n", args[2], err)
 		return 1
@@ -82,6 +86,7 @@ type holder struct {
 	null     int       // /dev/null
 	uid      uint32    // the daemon's uid as we see it
 	forks    chan *forkJob
+	idle     *time.Timer // gives memory back when nothing has been asked for a while
 
 	// forkMu is held from a fork until its record exists, and by the reaper:
 	// a program cannot be reaped before its host PID is known.
@@ -128,7 +133,6 @@ func (hd *holder) run(conn *wireConn) error {
 	}
 	hd.setConn(conn)
 	go hd.serve(conn)
-	debug.FreeOSMemory()
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -276,11 +280,11 @@ func (hd *holder) serve(c *wireConn) {
 	}
 	hd.mu.Unlock()
 	c.close()
-	debug.FreeOSMemory()
 }
 
 // answer does one request and takes f's descriptors.
 func (hd *holder) answer(c *wireConn, f *frame) {
+	defer hd.idle.Reset(idleAfter)
 	defer f.close()
 	var (
 		reply any

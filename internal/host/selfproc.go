@@ -70,7 +70,7 @@ func (h *Host) spawnSelf(s selfSpec) (*selfProc, error) {
 		sys.UseCgroupFD, sys.CgroupFD = true, int(s.cgroup.Fd())
 	}
 	// One P, a small heap: a holder has little to do and there are many.
-	env := []string{holderEnv + "=1", "GOMAXPROCS=1", "GOGC=20", "PATH=/usr/local/bin:/usr/bin:/bin"}
+	env := []string{holderEnv + "=1", "GOMAXPROCS=1", "GOGC=50", "PATH=/usr/local/bin:/usr/bin:/bin"}
 	for _, e := range os.Environ() {
 		if strings.HasPrefix(e, "GORACE=") || strings.HasPrefix(e, "GOCOVERDIR=") {
 			env = append(env, e)
