@@ -129,6 +129,12 @@ func TestPage(t *testing.T) {
 		present(`[data-testid="viewer"][data-state="connected"]`), chromedp.Click(chromedp.CSS(".rfb canvas")), chromedp.KeyEvent("y"),
 		waitFor(t, "only what was typed with read only off arrives", func() bool { return typed() == "lsy" }))
 
+	const ground = `((x) => { const i = document.querySelector('[data-testid="desktop-Default"] img'); if (!i || !i.complete) return x === "";
+		const c = document.createElement("canvas"); c.width = i.naturalWidth; c.height = i.naturalHeight; const g = c.getContext("2d"); g.drawImage(i, 0, 0);
+		return x === [...g.getImageData(1200, 700, 1, 1).data].slice(0, 3).join(); })`
+	run("small pictures", click("tree-session-2"), within("bob's desktop is brown", ground+`("79,64,46")`), click("tree-session-1"),
+		present(`[data-testid="session"][data-session="1"]`), within("it is not shown as alice's", "!"+ground+`("79,64,46")`),
+		within("hers is green", ground+`("46,74,79")`), present(`[data-testid="viewer"][data-state="connected"]`))
 	run("live", do(func() {
 		d.mu.Lock()
 		d.sessions = append(d.sessions, api.Session{ID: 9, State: win32.WTSActive, User: "zoe"})

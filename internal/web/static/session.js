@@ -162,6 +162,7 @@ export function Session() {
   }
   const s = tree.session;
   const zero = s.id === 0;
+  // Keys keep one session's pictures from being shown as another's.
   return html`<main class="main" data-testid="session" data-session=${s.id}>
     <header class="title"><div class="names">
       <h1 title=${s.user ? `${fullUser(s)}, ${s.userSid}` : undefined}>${zero ? "Services" : s.user || "Logon screen"}</h1>
@@ -173,6 +174,6 @@ export function Session() {
       ${!zero && html`<${Actions} s=${s}/>`}</header>
     ${tree.messages.length > 0 && html`<div class="asks">${tree.messages.map((m) => html`<${MessageCard} key=${m.id} m=${m} here=${!zero}/>`)}</div>`}
     ${zero ? html`<${Zero} tree=${tree}/>` : html`<div class="stage">
-      <${Strip} tree=${tree} round=${st.pictures.get(s.id) || 0}/><${Viewer} key=${s.id} session=${s}/></div>`}
+      <${Strip} key=${s.id} tree=${tree} round=${st.pictures.get(s.id) || 0}/><${Viewer} key=${s.id} session=${s}/></div>`}
   </main>`;
 }
