@@ -250,9 +250,9 @@ func TestBackendPace(t *testing.T) {
 
 func TestBackendInput(t *testing.T) {
 	got := make(chan []byte, 1)
-	b, err := backend(t, surface.NewFrame(10, 10), rfb.BackendOptions{}, func(x *xserver) {
+	b, err := backend(t, surface.NewFrame(10, 10), rfb.BackendOptions{Pointer: image.Pt(2, 258)}, func(x *xserver) {
 		x.hello(10, 10)
-		got <- x.read(8 + 6 + 8)
+		got <- x.read(6 + 8 + 6 + 8)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +260,7 @@ func TestBackendInput(t *testing.T) {
 	b.Key(true, 0xff0d)
 	b.Pointer(-5, 300, 3)
 	b.Key(false, 0xff0d)
-	want := []byte{4, 1, 0, 0, 0, 0, 0xff, 0x0d, 5, 3, 0, 0, 1, 44, 4, 0, 0, 0, 0, 0, 0xff, 0x0d}
+	want := []byte{5, 0, 0, 2, 1, 2, 4, 1, 0, 0, 0, 0, 0xff, 0x0d, 5, 3, 0, 0, 1, 44, 4, 0, 0, 0, 0, 0, 0xff, 0x0d}
 	select {
 	case g := <-got:
 		if !bytes.Equal(g, want) {

@@ -553,7 +553,7 @@ type slowStart struct {
 }
 
 func (c *slowStart) Write(b []byte) (int, error) {
-	if len(b) == 20+4+6*4 {
+	if len(b) >= 20+4 && b[0] == 0 { // the settings
 		c.ready.Store(true)
 	}
 	if c.ready.Load() && b[0] == 3 {
