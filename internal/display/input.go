@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stationmaster/internal/surface"
+	"stationmaster/station"
 	"stationmaster/win32"
 )
 
@@ -117,8 +118,16 @@ func (s *session) keyLocked(h *hands, down bool, keysym uint32) {
 		h.held[keysym] = heldKey{s.epoch, toNowhere}
 		return
 	}
+	now := time.Now()
+	s.lastInput.Store(now.UnixNano())
+	switch {
+	case to == toWindow && now.Before(s.guard):
+		to = toNowhere
+		s.guard = now.Add(typingPause)
+	case to == toBase && h.person && d.kind == station.SurfaceX11:
+		s.typed = now
+	}
 	h.held[keysym] = heldKey{s.epoch, to}
-	s.lastInput.Store(time.Now().UnixNano())
 	switch to {
 	case toWindow:
 		s.compLocked(d).Key(true, known, keysym)

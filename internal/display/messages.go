@@ -3,6 +3,8 @@
 package display
 
 import (
+	"time"
+
 	"stationmaster/internal/surface"
 	"stationmaster/win32"
 )
@@ -53,6 +55,10 @@ func (m *Manager) ShowMessage(session uint32, desktop string, b surface.MessageB
 	return func() { x.finish(0) }
 }
 
+// typingPause protects a person who types while a box appears from answering it
+// unseen: keys do nothing until the person has paused for so long.
+const typingPause = 400 * time.Millisecond
+
 // placeBoxesLocked shows each box where it belongs now. What nobody looks at has
 // no window; it gets one when somebody does.
 func (s *session) placeBoxesLocked() {
@@ -79,6 +85,9 @@ func (s *session) placeBoxesLocked() {
 		})
 		if to == s.active {
 			s.releaseKeysLocked() // the keyboard is the box's now
+			if now := time.Now(); now.Sub(s.typed) < typingPause {
+				s.guard = now.Add(typingPause)
+			}
 		}
 	}
 }

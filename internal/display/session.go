@@ -40,6 +40,8 @@ type session struct {
 	buttons map[*hands]uint8     // guarded by mu; only entries that are not zero
 	api     hands                // guarded by mu; what the API holds
 	drops   map[dropKey]*dropped // guarded by mu
+	typed   time.Time            // guarded by mu; when a person last typed below the windows
+	guard   time.Time            // guarded by mu; until then keys answer no window (see typingPause)
 
 	viewMu  sync.Mutex
 	changed chan struct{} // guarded by viewMu; closed when viewers must look again
@@ -50,6 +52,7 @@ func newSession(m *Manager, id uint32) *session {
 		m: m, id: id,
 		keys: map[uint32]int{}, buttons: map[*hands]uint8{}, drops: map[dropKey]*dropped{},
 		changed: make(chan struct{}),
+		pointer: image.Pt(m.o.Width/2, m.o.Height/2), // as an X server begins
 	}
 	s.api = hands{name: "API"}
 	return s

@@ -384,7 +384,7 @@ func (l *Layer) placeLocked() {
 	size := l.w.Layout(screen)
 	if size != l.size || l.rim.mask == nil {
 		l.size = size
-		l.rim = makeShadow(size, float32(windowRadius*l.scale), l.scale)
+		l.rim = makeShadow(size, l.scale)
 		l.img = nil
 	}
 	if l.moved {

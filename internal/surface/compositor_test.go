@@ -55,7 +55,7 @@ func TestComposedEqualsModel(t *testing.T) {
 			x, y := rnd.IntN(w), rnd.IntN(h)
 			return image.Rect(x, y, x+1+rnd.IntN(w-x), y+1+rnd.IntN(h-y))
 		}
-		for range 200 {
+		for range 120 {
 			w, h := base.Size()
 			switch n := rnd.IntN(12); {
 			case n == 0 && len(layers) < 3:

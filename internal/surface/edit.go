@@ -130,9 +130,9 @@ func (e *edit) draw(dst *image.RGBA, focused bool, k int) {
 	radius := float32(buttonRadius * k)
 	fillRound(dst, r, radius, allCorners, face)
 	if focused {
-		strokeRound(dst, r, radius, 2*float32(k), accentColor)
+		strokeRound(dst, r, radius, 2*k, accentColor)
 	} else {
-		strokeRound(dst, r, radius, float32(k), edge)
+		strokeRound(dst, r, radius, k, edge)
 	}
 
 	room := image.Rect(r.Min.X+10*k, r.Min.Y+2*k, r.Max.X-10*k, r.Max.Y-2*k)

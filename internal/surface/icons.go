@@ -69,7 +69,7 @@ func (i icon) draw(dst *image.RGBA, r image.Rectangle) {
 	case lockIcon:
 		body := image.Rect(r.Min.X+int(at(.2)), r.Min.Y+int(at(.45)), r.Min.X+int(at(.8)), r.Min.Y+int(at(.92)))
 		shackle := image.Rect(r.Min.X+int(at(.3)), r.Min.Y+int(at(.1)), r.Min.X+int(at(.7)), r.Min.Y+int(at(.75)))
-		strokeRound(dst, shackle, at(.2), at(.09), white)
+		strokeRound(dst, shackle, at(.2), int(at(.09)), white)
 		fillRound(dst, body, at(.08), allCorners, white)
 		fillPath(dst, r, accentColor, func(z *vector.Rasterizer) {
 			circlePath(z, at(.5), at(.65), at(.06))

@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
+	"sync"
 
 	"golang.org/x/image/vector"
 )
@@ -79,31 +80,86 @@ const (
 	allCorners = topCorners | bottomCorners
 )
 
-// fillRound fills r with corners of the given radius in pixels.
+// fillRound fills r with corners of the given radius in pixels. Only the rows
+// with corners go through the rasteriser.
 func fillRound(dst *image.RGBA, r image.Rectangle, radius float32, which corners, c color.RGBA) {
-	fillPath(dst, r, c, func(z *vector.Rasterizer) {
-		roundPath(z, 0, 0, float32(r.Dx()), float32(r.Dy()), radius, which)
-	})
+	rows := int(radius) + 1
+	if r.Dy() <= 2*rows || which == 0 {
+		fillPath(dst, r, c, func(z *vector.Rasterizer) {
+			roundPath(z, 0, 0, float32(r.Dx()), float32(r.Dy()), radius, which)
+		})
+		return
+	}
+	middle := r
+	for _, strip := range []corners{topCorners, bottomCorners} {
+		if which&strip == 0 {
+			continue
+		}
+		part := r
+		if strip == topCorners {
+			part.Max.Y = part.Min.Y + rows
+			middle.Min.Y = part.Max.Y
+		} else {
+			part.Min.Y = part.Max.Y - rows
+			middle.Max.Y = part.Min.Y
+		}
+		fillPath(dst, part, c, func(z *vector.Rasterizer) {
+			roundPath(z, 0, 0, float32(r.Dx()), float32(rows), radius, strip)
+		})
+	}
+	fill(dst, middle, c)
 }
 
-// strokeRound draws the border of r, width pixels thick, inside r.
-func strokeRound(dst *image.RGBA, r image.Rectangle, radius, width float32, c color.RGBA) {
-	fillPath(dst, r, c, func(z *vector.Rasterizer) {
-		w, h := float32(r.Dx()), float32(r.Dy())
-		roundPath(z, 0, 0, w, h, radius, allCorners)
-		// The inner border runs the other way round, which leaves a hole.
-		inner := max(0, radius-width)
-		x0, y0, x1, y1 := width, width, w-width, h-width
-		z.MoveTo(x0+inner, y0)
-		arc(z, x0, y0, x0, y0+inner)
-		z.LineTo(x0, y1-inner)
-		arc(z, x0, y1, x0+inner, y1)
-		z.LineTo(x1-inner, y1)
-		arc(z, x1, y1, x1, y1-inner)
-		z.LineTo(x1, y0+inner)
-		arc(z, x1, y0, x1-inner, y0)
-		z.ClosePath()
-	})
+// strokeRound draws the border of r, width pixels thick, inside r: an arch at the
+// top, one at the bottom and straight sides between.
+func strokeRound(dst *image.RGBA, r image.Rectangle, radius float32, width int, c color.RGBA) {
+	rows := max(int(radius), width) + 1
+	w, h, t := float32(r.Dx()), float32(rows), float32(width)
+	inner := max(0, radius-t)
+	if r.Dy() < 2*rows || r.Dx() < 2*rows {
+		fillPath(dst, r, c, func(z *vector.Rasterizer) {
+			// The inner border runs the other way round, which leaves a hole.
+			x0, y0, x1, y1 := t, t, w-t, float32(r.Dy())-t
+			roundPath(z, 0, 0, w, float32(r.Dy()), radius, allCorners)
+			z.MoveTo(x0+inner, y0)
+			arc(z, x0, y0, x0, y0+inner)
+			z.LineTo(x0, y1-inner)
+			arc(z, x0, y1, x0+inner, y1)
+			z.LineTo(x1-inner, y1)
+			arc(z, x1, y1, x1, y1-inner)
+			z.LineTo(x1, y0+inner)
+			arc(z, x1, y0, x1-inner, y0)
+			z.ClosePath()
+		})
+		return
+	}
+	for _, top := range []bool{true, false} {
+		part := r
+		y := func(v float32) float32 { return v }
+		if top {
+			part.Max.Y = part.Min.Y + rows
+		} else {
+			part.Min.Y = part.Max.Y - rows
+			y = func(v float32) float32 { return h - v }
+		}
+		fillPath(dst, part, c, func(z *vector.Rasterizer) {
+			z.MoveTo(0, y(h))
+			z.LineTo(0, y(radius))
+			arc(z, 0, y(0), radius, y(0))
+			z.LineTo(w-radius, y(0))
+			arc(z, w, y(0), w, y(radius))
+			z.LineTo(w, y(h))
+			z.LineTo(w-t, y(h))
+			z.LineTo(w-t, y(t+inner))
+			arc(z, w-t, y(t), w-t-inner, y(t))
+			z.LineTo(t+inner, y(t))
+			arc(z, t, y(t), t, y(t+inner))
+			z.LineTo(t, y(h))
+			z.ClosePath()
+		})
+	}
+	fill(dst, image.Rect(r.Min.X, r.Min.Y+rows, r.Min.X+width, r.Max.Y-rows), c)
+	fill(dst, image.Rect(r.Max.X-width, r.Min.Y+rows, r.Max.X, r.Max.Y-rows), c)
 }
 
 // arc draws a quarter circle from the pen to x, y around the corner cx, cy.
@@ -168,15 +224,51 @@ type shadow struct {
 	margin int // pixels the rim sticks out on each side
 }
 
-// makeShadow blurs a box of the given size. Three passes of a box filter are
-// close enough to a Gaussian for the eye.
-func makeShadow(size image.Point, radius float32, scale int) shadow {
-	margin := 22 * scale
-	drop := 5 * scale
-	m := image.NewAlpha(image.Rect(0, 0, size.X+2*margin, size.Y+2*margin))
-	inner := image.Rect(margin, margin+drop, margin+size.X, margin+drop+size.Y).Inset(2 * scale)
+// makeShadow makes the shadow of a window of the given size. All windows of one
+// scale share one blurred box, of which only the middle row and column are
+// stretched.
+func makeShadow(size image.Point, scale int) shadow {
+	t := shadowTemplates[scale-1]()
+	m := image.NewAlpha(image.Rect(0, 0, size.X+2*t.margin, size.Y+2*t.margin))
+	side := t.mask.Rect.Dx()
+	corner := min(side/2, m.Rect.Dx()/2, m.Rect.Dy()/2)
+	// from gives the row or column of the template for one of n.
+	from := func(i, n int) int {
+		switch {
+		case i < corner:
+			return i
+		case i >= n-corner:
+			return side - (n - i)
+		}
+		return side / 2
+	}
+	w, h := m.Rect.Dx(), m.Rect.Dy()
+	for y := range h {
+		row := m.Pix[y*m.Stride:][:w]
+		src := t.mask.Pix[from(y, h)*t.mask.Stride:][:side]
+		copy(row[:corner], src)
+		copy(row[w-corner:], src[side-corner:])
+		for x := corner; x < w-corner; x++ {
+			row[x] = src[side/2]
+		}
+	}
+	return shadow{mask: m, margin: t.margin}
+}
+
+var shadowTemplates = [2]func() shadow{
+	sync.OnceValue(func() shadow { return blurredBox(1) }),
+	sync.OnceValue(func() shadow { return blurredBox(2) }),
+}
+
+// blurredBox blurs a box just large enough to have a middle. Three passes of a box
+// filter are close enough to a Gaussian for the eye.
+func blurredBox(scale int) shadow {
+	margin, drop := 22*scale, 5*scale
+	side := 2*30*scale + 1 // of the box: twice the reach of blur and corners
+	m := image.NewAlpha(image.Rect(0, 0, side+2*margin, side+2*margin))
+	inner := image.Rect(margin, margin+drop, margin+side, margin+drop+side).Inset(2 * scale)
 	z := vector.NewRasterizer(inner.Dx(), inner.Dy())
-	roundPath(z, 0, 0, float32(inner.Dx()), float32(inner.Dy()), radius, allCorners)
+	roundPath(z, 0, 0, float32(inner.Dx()), float32(inner.Dy()), float32(windowRadius*scale), allCorners)
 	z.DrawOp = draw.Src
 	z.Draw(m, inner, image.NewUniform(color.Alpha{A: 0x70}), image.Point{})
 	tmp := make([]uint8, len(m.Pix))

@@ -359,7 +359,7 @@ func (d *dialog) drawFrame(dst *image.RGBA, active bool, footTop int) {
 		p := image.Pt(bar.Min.X+16*d.k, bar.Min.Y+(bar.Dy()-style.height())/2)
 		style.text(dst, p, captionInk, style.ellipsis(d.title, room-16*d.k))
 	}
-	strokeRound(dst, r, radius, float32(d.k), shade(rgb(0x0B1722), 0x60))
+	strokeRound(dst, r, radius, d.k, shade(rgb(0x0B1722), 0x60))
 	for i := range d.edits {
 		d.edits[i].draw(dst, active && d.focus == i && !d.frozen, d.k)
 	}
@@ -413,10 +413,10 @@ func (d *dialog) drawButton(dst *image.RGBA, i int, active bool) {
 	}
 	if focused {
 		// A ring around the button, apart from it by a pixel.
-		strokeRound(dst, r.Inset(-3*d.k), radius+float32(3*d.k), 2*float32(d.k), shade(accentColor, 0xB0))
+		strokeRound(dst, r.Inset(-3*d.k), radius+float32(3*d.k), 2*d.k, shade(accentColor, 0xB0))
 	}
 	fillRound(dst, r, radius, allCorners, face)
-	strokeRound(dst, r, radius, float32(d.k), edge)
+	strokeRound(dst, r, radius, d.k, edge)
 
 	style := d.body()
 	w := style.width(b.label)
