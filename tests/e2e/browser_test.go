@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"image"
-	"image/color"
 	"image/png"
 	"os"
 	"strings"
@@ -143,12 +142,12 @@ func (p *page) view(session uint32) {
 }
 
 // picture reads what noVNC has drawn.
-func (p *page) picture() *image.NRGBA {
+func (p *page) picture() *image.RGBA {
 	p.t.Helper()
 	url := js[string](p, `document.querySelector('.rfb canvas')?.toDataURL('image/png') || ''`)
 	_, data, ok := strings.Cut(url, ",")
 	if !ok {
-		return image.NewNRGBA(image.Rect(0, 0, 1, 1)) // connecting
+		return image.NewRGBA(image.Rect(0, 0, 1, 1)) // connecting
 	}
 	b, err := base64.StdEncoding.DecodeString(data)
 	if err != nil {
@@ -158,13 +157,7 @@ func (p *page) picture() *image.NRGBA {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	out := image.NewNRGBA(img.Bounds())
-	for y := range out.Rect.Dy() {
-		for x := range out.Rect.Dx() {
-			out.Set(x, y, img.At(x, y))
-		}
-	}
-	return out
+	return stationtest.RGBA(img)
 }
 
 // point is where a pixel of the canvas lies in the page.
@@ -186,66 +179,4 @@ func (p *page) clickAt(x, y int) {
 func (p *page) typeText(text string) {
 	p.t.Helper()
 	p.do("type "+text, chromedp.KeyEvent(text))
-}
-
-// count gives how many pixels of r have a colour.
-func count(img *image.NRGBA, r image.Rectangle, c color.NRGBA) (n int) {
-	r = r.Intersect(img.Rect)
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		for x := r.Min.X; x < r.Max.X; x++ {
-			if near(img.NRGBAAt(x, y), c) {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// near allows for what JPEG does to a colour.
-func near(a, b color.NRGBA) bool {
-	d := func(x, y uint8) bool { return max(x, y)-min(x, y) <= 6 }
-	return d(a.R, b.R) && d(a.G, b.G) && d(a.B, b.B)
-}
-
-// differ gives the share of pixels that differ, 1 when the sizes do.
-func differ(a, b *image.NRGBA) float64 {
-	if a.Rect != b.Rect {
-		return 1
-	}
-	n := 0
-	for y := range a.Rect.Dy() {
-		for x := range a.Rect.Dx() {
-			if !near(a.NRGBAAt(x, y), b.NRGBAAt(x, y)) {
-				n++
-			}
-		}
-	}
-	return float64(n) / float64(a.Rect.Dx()*a.Rect.Dy())
-}
-
-// accent is the colour of a default button in what the session manager draws.
-var accent = color.NRGBA{0x1F, 0x66, 0xB5, 0xFF}
-
-// button finds the default button: the widest solid row of the accent colour,
-// and gives the middle of the block of rows it belongs to.
-func button(img *image.NRGBA) (image.Point, bool) {
-	const wide = 40 // wider than any icon
-	var rows image.Rectangle
-	for y := range img.Rect.Dy() {
-		run := 0
-		for x := 0; x <= img.Rect.Dx(); x++ {
-			if x < img.Rect.Dx() && near(img.NRGBAAt(x, y), accent) {
-				run++
-				continue
-			}
-			if run >= wide {
-				rows = rows.Union(image.Rect(x-run, y, x, y+1))
-			}
-			run = 0
-		}
-	}
-	if rows.Empty() || rows.Dy() > 80 || rows.Dx() > 200 {
-		return image.Point{}, false
-	}
-	return image.Pt((rows.Min.X+rows.Max.X)/2, (rows.Min.Y+rows.Max.Y)/2), true
 }

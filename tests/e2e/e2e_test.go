@@ -72,8 +72,8 @@ func TestWholePath(t *testing.T) {
 		p.until("the box and her desktop are drawn", func() bool {
 			img := p.picture()
 			var ok bool
-			yes, ok = button(img)
-			return ok && coloured(img) > 0.01
+			yes, ok = stationtest.DefaultButton(img)
+			return ok && stationtest.Drawn(img) > 0.01
 		})
 		p.keep("message box above the X desktop")
 		if m, err := c.ListMessages(t.Context(), client.SessionRequest{SessionID: 1}); err != nil || len(m.Messages) != 1 || !strings.Contains(m.Messages[0].Text, "May I go on?") {
@@ -86,7 +86,7 @@ func TestWholePath(t *testing.T) {
 		p.clickAt(corner.X, corner.Y)
 		p.typeText("touch /tmp/hello-alice\r")
 		inTmp(t, d, 1, "hello-alice")
-		p.until("the typed line is seen", func() bool { return differ(before, p.picture()) > 0.0003 })
+		p.until("the typed line is seen", func() bool { return stationtest.Differ(before, p.picture()) > 0.0003 })
 		p.keep("typed in the xterm of alice")
 		if names := listTmp(t, d, 2); slices.Contains(names, "hello-alice") {
 			t.Errorf("/tmp of bob holds %q", names)
@@ -100,7 +100,7 @@ func TestWholePath(t *testing.T) {
 		}
 		p.clickAt(yes.X, yes.Y)
 		p.until("the service's log holds the answer", func() bool { return strings.Contains(serviceLog(t, c, "Asker"), "session 1 answered yes (6)") })
-		p.until("the box is gone", func() bool { _, ok := button(p.picture()); return !ok })
+		p.until("the box is gone", func() bool { _, ok := stationtest.DefaultButton(p.picture()); return !ok })
 		p.keep("answered")
 	})
 
@@ -112,8 +112,8 @@ func TestWholePath(t *testing.T) {
 		p.until("the Winlogon desktop is shown", func() bool {
 			img := p.picture()
 			var ok bool
-			cancel, ok = button(img)
-			return ok && differ(before, img) > 0.3
+			cancel, ok = stationtest.DefaultButton(img)
+			return ok && stationtest.Differ(before, img) > 0.3
 		})
 		p.keep("Winlogon desktop")
 		_, err := c.CaptureDesktop(t.Context(), client.CaptureRequest{SessionID: 1, Desktop: "Winlogon"})
@@ -125,7 +125,7 @@ func TestWholePath(t *testing.T) {
 
 		p.typeText(">/dev/shm/nope") // no letter that chooses something there
 		p.clickAt(cancel.X, cancel.Y)
-		p.until("her desktop is back", func() bool { return differ(before, p.picture()) < 0.02 })
+		p.until("her desktop is back", func() bool { return stationtest.Differ(before, p.picture()) < 0.02 })
 		p.clickAt(corner.X, corner.Y)
 		p.typeText("\rtouch /tmp/back\r")
 		inTmp(t, d, 1, "back")
@@ -137,7 +137,7 @@ func TestWholePath(t *testing.T) {
 
 	run("typing reaches bob alone", func(t *testing.T) {
 		p.view(2)
-		p.until("his desktop is drawn", func() bool { return coloured(p.picture()) > 0.01 })
+		p.until("his desktop is drawn", func() bool { return stationtest.Drawn(p.picture()) > 0.01 })
 		p.clickAt(corner.X, corner.Y)
 		p.typeText("touch /tmp/hello-bob\r")
 		inTmp(t, d, 2, "hello-bob")
@@ -161,20 +161,6 @@ func TestWholePath(t *testing.T) {
 			chromedp.WaitNotPresent(at("tree-session-2")), visible("session-ended"))
 		p.keep("bob is logged off")
 	})
-}
-
-// coloured gives the share of the picture that is the white of an xterm.
-func coloured(img *image.NRGBA) float64 {
-	first := img.NRGBAAt(0, 0)
-	n := 0
-	for y := range img.Rect.Dy() {
-		for x := range img.Rect.Dx() {
-			if !near(img.NRGBAAt(x, y), first) {
-				n++
-			}
-		}
-	}
-	return float64(n) / float64(max(1, img.Rect.Dx()*img.Rect.Dy()))
 }
 
 func listTmp(t *testing.T, d *stationtest.Daemon, session uint32) []string {

@@ -64,6 +64,10 @@ func (d *Daemon) Leftovers() []string {
 	return found
 }
 
+// Processes gives the ids of everything that runs in the daemon's sessions,
+// holders and X servers included, but not of the daemon itself.
+func (d *Daemon) Processes() []int { return d.processes() }
+
 // processes gives what runs from the daemon's directory, in one of its cgroups
 // or with its directory in the command line, but for this process and the
 // daemon itself.
