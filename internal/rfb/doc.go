@@ -14,6 +14,6 @@
 // while a change waits for its pace or a lossy area for its refresh.
 //
 // Who may view or type is decided before Serve is called; it offers security
-// type None only. The package imports internal/surface, its own encode, and the
-// standard library.
+// type None only. The package imports internal/surface, win32, its own encode, and
+// the standard library.
 package rfb
