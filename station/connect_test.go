@@ -353,7 +353,9 @@ func TestForkWithAnotherUser(t *testing.T) {
 	conform.Rule(t, "HND-12")
 	uids := map[security.SID]uint32{security.System: 0, machine.Child(1001): 1001, machine.Child(1002): 1002}
 	w := newWorld(t, func(o *station.Options) {
-		o.Identity = func(tok *security.Token) (station.Identity, error) { return station.Identity{UID: uids[tok.User()]}, nil }
+		o.Identity = func(tok *security.Token) (station.Identity, error) {
+			return station.Identity{UID: uids[tok.User()]}, nil
+		}
 	})
 	alice := w.logon(1001)
 	th := w.start(alice.token, nil)

@@ -76,7 +76,7 @@ func TestCreateProcessToken(t *testing.T) {
 		}
 	})
 	t.Run("PRC-6/session of a token", func(t *testing.T) {
-		conform.Rule(t, "PRC-6", "PRC-7", "PRC-17")
+		conform.Rule(t, "PRC-6", "PRC-7")
 		own, err := sys.OpenProcessToken(win32.CurrentProcess, win32.TOKEN_ALL_ACCESS)
 		w.ok(err)
 		rule(t, sys.SetTokenSession(own, 1), win32.ERROR_INVALID_PARAMETER, "PRC-6")

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package station_test
+
+import (
+	"slices"
+	"testing"
+
+	"stationmaster/conform"
+	"stationmaster/security"
+	"stationmaster/station"
+	"stationmaster/win32"
+)
+
+// The rights are numbers that programs were compiled with.
+func TestRights(t *testing.T) {
+	conform.Rule(t, "AR-1", "AR-4", "AR-5", "AR-6", "AR-7", "AR-8", "AR-9", "AR-10", "AR-11", "AR-12", "AR-13",
+		"AR-14", "AR-15", "AR-16", "AR-17", "AR-18", "AR-19", "AR-20", "AR-21", "AR-22", "AR-23")
+	w := newWorld(t)
+	alice := w.logon(1001)
+	th := w.start(alice.token, nil)
+	for i, right := range []win32.AccessMask{
+		win32.WINSTA_ENUMDESKTOPS, win32.WINSTA_READATTRIBUTES, win32.WINSTA_ACCESSCLIPBOARD, win32.WINSTA_CREATEDESKTOP,
+		win32.WINSTA_WRITEATTRIBUTES, win32.WINSTA_ACCESSGLOBALATOMS, win32.WINSTA_EXITWINDOWS, 0, win32.WINSTA_ENUMERATE, win32.WINSTA_READSCREEN,
+	} {
+		if right == 0 {
+			right = win32.DELETE // bit 7 has no meaning
+		} else {
+			same(t, "bit", right, 1<<i)
+		}
+		h, err := th.OpenWindowStation("WinSta0", right, false)
+		w.ok(err)
+		same(t, "granted", granted(t, th, h), right) // each alone: nothing more comes with it
+	}
+	for i, right := range []win32.AccessMask{
+		win32.DESKTOP_READOBJECTS, win32.DESKTOP_CREATEWINDOW, win32.DESKTOP_CREATEMENU, win32.DESKTOP_HOOKCONTROL, win32.DESKTOP_JOURNALRECORD,
+		win32.DESKTOP_JOURNALPLAYBACK, win32.DESKTOP_ENUMERATE, win32.DESKTOP_WRITEOBJECTS, win32.DESKTOP_SWITCHDESKTOP,
+	} {
+		same(t, "bit", right, 1<<i)
+		h, err := th.OpenDesktop("Default", 0, right, false)
+		w.ok(err)
+		same(t, "granted", granted(t, th, h), right)
+	}
+	same(t, "every station right", win32.WINSTA_ALL_ACCESS, 0x037F)
+	same(t, "every desktop right", win32.DESKTOP_ALL_ACCESS, 0x01FF)
+}
+
+func TestGenericRights(t *testing.T) {
+	conform.Rule(t, "AR-24", "AR-25", "AR-26", "AR-27", "AR-28", "AR-30")
+	w := newWorld(t)
+	alice := w.logon(1001)
+	th := w.start(alice.token, nil)
+	open := &station.SecurityAttributes{Descriptor: security.MustSDDL("D:(A;;0xf037f;;;WD)")}
+	_, _, err := th.CreateWindowStation("", 0, maxAllowed, open)
+	w.ok(err)
+	all := security.MustSDDL("D:(A;;0xf01ff;;;WD)")
+	_, _, err = th.CreateDesktop(station.DesktopOptions{Name: "Open", Access: maxAllowed, Descriptor: all})
+	w.ok(err)
+	generic := []win32.AccessMask{win32.GENERIC_READ, win32.GENERIC_WRITE, win32.GENERIC_EXECUTE, win32.GENERIC_ALL, 0}
+	for i, g := range generic {
+		h, err := th.OpenWindowStation("WinSta0", g, false)
+		w.ok(err)
+		same(t, "WinSta0", granted(t, th, h), []win32.AccessMask{0x00020303, 0x0002001C, 0x00020060, 0x000F037F, 0}[i])
+		h, err = th.OpenWindowStation("", g, false)
+		w.ok(err)
+		same(t, "service station", granted(t, th, h), []win32.AccessMask{0x00020103, 0x0002000C, 0x00020060, 0x000F016F, 0}[i])
+		h, err = th.OpenDesktop("Open", 0, g, false)
+		w.ok(err)
+		same(t, "desktop", granted(t, th, h), []win32.AccessMask{0x00020041, 0x000200BE, 0x00020100, 0x000F01FF, 0}[i])
+	}
+	// Asked for by name they go by the DACL, also where they mean nothing.
+	h, err := th.OpenWindowStation("", win32.WINSTA_READSCREEN|win32.WINSTA_WRITEATTRIBUTES, false)
+	w.ok(err)
+	same(t, "by name", granted(t, th, h), win32.WINSTA_READSCREEN|win32.WINSTA_WRITEATTRIBUTES)
+	// An open with MAXIMUM_ALLOWED that comes to nothing is refused, one that
+	// asks for nothing is not.
+	other := w.start(w.userToken(alice.session.ID(), 1009, false), nil)
+	_, err = other.OpenWindowStation("WinSta0", maxAllowed, false)
+	code(t, err, win32.ERROR_ACCESS_DENIED)
+	h, err = other.OpenWindowStation("WinSta0", 0, false)
+	w.ok(err)
+	same(t, "nothing asked for", granted(t, other, h), 0)
+}
+
+func TestInteractiveService(t *testing.T) {
+	conform.Rule(t, "WS-51", "WS-52", "WS-53", "PC-8", "PC-13")
+	// Which desktop it is started on is the service manager's to say; what the
+	// service then sees is the station's flag.
+	w := newWorld(t)
+	for lp, visible := range map[string]byte{"": 0, `WinSta0\Default`: 1} {
+		th := w.start(security.SystemToken(0), text(lp))
+		h, err := th.ProcessWindowStation()
+		w.ok(err)
+		f, err := th.UserObjectInformation(h, win32.UOI_FLAGS)
+		w.ok(err)
+		same(t, "WSF_VISIBLE of "+lp, f[8], visible)
+		// What it creates is where it is.
+		child, _ := w.child(th, station.ProcessOptions{})
+		same(t, "child", location(t, child), location(t, th))
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	conform.Rule(t, "WS-19", "WS-1", "DT-3")
+	w := newWorld(t)
+	sys := w.system()
+	// A station and desktops of one name, in each of two stations.
+	for range 2 {
+		_, _, err := sys.CreateDesktop(desk("foobar"))
+		w.ok(err)
+		h, _, err := sys.CreateWindowStation("foobar", 0, maxAllowed, nil)
+		w.ok(err)
+		w.ok(sys.SetProcessWindowStation(h))
+	}
+	ws, _ := w.zero.Station("foobar")
+	if i := slices.IndexFunc(ws.Desktops(), func(d *station.Desktop) bool { return d.Name() == "foobar" }); i < 0 {
+		t.Fatal("the second desktop is not in the second station")
+	}
+}
+
+// What is not kept yet, by rule. Families of later issues that have no row
+// here at all: WN, MSG, HK, UI, IN, CB and AT of winsta.md, OBJ-4 to OBJ-15 and
+// SYN of security.md.
+func TestGaps(t *testing.T) {
+	for id, why := range map[string]string{
+		"WS-23":  "the thread's last error is kept by the client library, which does not exist yet",
+		"WS-32":  "callbacks are made by the client library; the engine gives a list",
+		"WS-44":  "clipboard and atoms come with a later issue",
+		"WS-54":  "there are no system parameters and colours yet",
+		"WS-55":  "there is no ExitWindowsEx yet",
+		"WS-56":  "clipboard and atoms come with a later issue",
+		"DT-4":   "windows come with a later issue",
+		"DT-32":  "windows come with a later issue",
+		"DT-35":  "windows and hooks come with a later issue; the counts are there and kept at 0",
+		"DT-48":  "of a switch only the active desktop and the event exist; windows, hooks and keys come later",
+		"PC-22":  "there is no CreateProcessWithLogonW yet",
+		"PC-23":  "error 233 at the logon screen needs the forwarding of PRC-16, mode shared",
+		"UO-8":   "buffer sizes are checked by the client library; the engine gives the whole answer",
+		"UO-9":   "ANSI strings are made by the client library",
+		"UO-11":  "the thread's last error is kept by the client library, which does not exist yet",
+		"LGN-7":  "a logon session's station goes with its last handle, not with its last token",
+		"HND-5":  "of the inheritable types there are stations, desktops, processes and tokens",
+		"PRC-17": "programs at the logon screen need a host before anybody logs on",
+	} {
+		t.Run(id, func(t *testing.T) { conform.Todo(t, id, why, nil) })
+	}
+}
