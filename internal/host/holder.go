@@ -66,11 +66,10 @@ func HolderMain(args []string) int {
 	}
 	hd := &holder{procs: map[uint64]*heldProc{}, byPID: map[int]*heldProc{}, forks: make(chan *forkJob),
 		idle: time.AfterFunc(idleAfter, debug.FreeOSMemory)}
-	if err := hd.run(conn); err != nil {
-		fmt.Fprintf(os.Stderr, "station holder: session %s: %v\n", args[2], err)
-		return 1
+	if err = hd.run(conn); !hd.setup.Trial {
+		fmt.Fprintf(os.Stderr, "station holder: %s: %v\n", args[2], err)
 	}
-	return 0
+	return 1
 }
 
 // holder is the state of one session's holder.
@@ -99,6 +98,7 @@ type holder struct {
 	byPID  map[int]*heldProc    // guarded by mu; running ones by PID in our namespace
 }
 
+// run serves until something ends the session; it always returns why.
 func (hd *holder) run(conn *wireConn) error {
 	hd.uid = uint32(os.Getuid())
 	f, err := conn.recv()

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -199,9 +198,4 @@ func socketPair() (*wireConn, *os.File, error) {
 		return nil, nil, err
 	}
 	return w, os.NewFile(uintptr(fds[1]), "holder"), nil
-}
-
-// isGone reports whether err says that a process or file is not there.
-func isGone(err error) bool {
-	return err == syscall.ESRCH || os.IsNotExist(err)
 }
