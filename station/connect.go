@@ -385,6 +385,10 @@ func (p *Process) takeBackLocked(h win32.Handle) {
 
 // reportLocked writes the event of a failed connection (PC-18, PRC-12).
 func (p *Process) reportLocked(f *connectFailure) {
+	if p.reported {
+		return // a caller that goes on trying has been told about
+	}
+	p.reported = true
 	p.engine.publish(EventConnectFailed, p.session.id, "pid", pidText(p.pid), "program", p.program, "object", f.object,
 		"step", f.rule, "reason", f.reason(), "code", fmt.Sprint(uint32(f.code)), "user", p.Token().User().String())
 }

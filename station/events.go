@@ -5,6 +5,7 @@ package station
 import (
 	"context"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -85,14 +86,29 @@ func (r *ring[T]) read(ctx context.Context, after uint64, max int, stop <-chan s
 	}
 }
 
+// maxBacklog is how many events may wait for the observers before those that
+// programs cause as often as they like are only counted.
+const maxBacklog = 4096
+
+// plentiful are the events that a program can cause in a loop, without the
+// cost of starting a process.
+var plentiful = map[string]bool{
+	EventStationCreate: true, EventStationClose: true, EventDesktopCreate: true, EventDesktopClose: true,
+	EventDesktopSwitch: true, EventDescriptorChange: true, EventProcessConnect: true, EventConnectFailed: true,
+	EventHeapCreateFailed: true, EventSurface: true,
+}
+
 // observers run on one goroutine, get every event in order and hold no lock.
-// The queue between is not bounded: an observer that falls behind must not
-// lose the end of a session, and must not stop the engine either.
+// An observer that falls behind must neither stop the engine nor lose the end
+// of a session, and a program that makes and closes desktops in a loop must
+// not fill the daemon's memory: past a backlog such events are left out, and
+// EventsLost says so once the observers have caught up.
 type observers struct {
 	mu    sync.Mutex
-	queue []Event       // guarded by mu
-	list  []*observer   // guarded by mu
-	wake  chan struct{} // capacity 1
+	queue []Event           // guarded by mu
+	lost  map[uint32]uint64 // guarded by mu: events left out, by session
+	list  []*observer       // guarded by mu
+	wake  chan struct{}     // capacity 1
 }
 
 type observer struct {
@@ -104,7 +120,14 @@ type observer struct {
 
 func (o *observers) put(ev Event) {
 	o.mu.Lock()
-	o.queue = append(o.queue, ev)
+	if len(o.queue) >= maxBacklog && plentiful[ev.Kind] {
+		if o.lost == nil {
+			o.lost = make(map[uint32]uint64)
+		}
+		o.lost[ev.Session]++
+	} else {
+		o.queue = append(o.queue, ev)
+	}
 	o.mu.Unlock()
 	select {
 	case o.wake <- struct{}{}:
@@ -125,6 +148,10 @@ func (o *observers) run(stop <-chan struct{}) {
 			o.mu.Lock()
 			queue, list := o.queue, slices.Clone(o.list)
 			o.queue = nil
+			for id, n := range o.lost { // they came after everything in the queue
+				queue = append(queue, Event{Kind: EventsLost, Session: id, Fields: map[string]string{"count": strconv.FormatUint(n, 10)}})
+			}
+			o.lost = nil
 			o.mu.Unlock()
 			if len(queue) == 0 {
 				break
@@ -141,7 +168,7 @@ func (o *observers) run(stop <-chan struct{}) {
 func (ob *observer) call(ev Event) {
 	ob.mu.Lock()
 	defer ob.mu.Unlock()
-	if !ob.gone && ev.Seq >= ob.from {
+	if !ob.gone && (ev.Seq >= ob.from || ev.Seq == 0) {
 		ob.f(ev)
 	}
 }

@@ -41,6 +41,4 @@ const (
 	genericRights = win32.GENERIC_ALL | win32.GENERIC_EXECUTE | win32.GENERIC_WRITE | win32.GENERIC_READ
 	// requestable are the bits that may be asked of any object besides its own.
 	requestable = genericRights | win32.MAXIMUM_ALLOWED | win32.ACCESS_SYSTEM_SECURITY
-	// interactiveOnly are the rights that only mean something on WinSta0 (AR-28).
-	interactiveOnly = win32.WINSTA_WRITEATTRIBUTES | win32.WINSTA_READSCREEN
 )

@@ -90,25 +90,29 @@ type Event struct {
 // Kinds of events.
 const (
 	EventSessionCreate    = "session-create"
-	EventSessionLogon     = "session-logon"              // user, sid, logon
-	EventSessionLogoff    = "session-logoff"             // user, sid, logon
-	EventSessionLock      = "session-lock"               //
-	EventSessionUnlock    = "session-unlock"             //
-	EventSessionState     = "session-state"              // from, to
-	EventSessionTerminal  = "session-terminal"           // from, to
-	EventSessionHost      = "session-host"               // the session's holder runs (state=started) or is gone (state=gone)
-	EventSessionTerminate = "session-terminate"          //
-	EventStationCreate    = "station-create"             // station
-	EventStationClose     = "station-close"              // station
-	EventDesktopCreate    = "desktop-create"             // station, desktop
-	EventDesktopClose     = "desktop-close"              // station, desktop
-	EventDesktopSwitch    = "desktop-switch"             // from, to: names in WinSta0
-	EventSurface          = "desktop-surface"            // station, desktop, kind: the desktop's surface was made, or closed (kind empty)
-	EventProcessStart     = "process-start"              // pid, program, desktop, user
-	EventProcessConnect   = "process-connect"            // pid, station, desktop
-	EventProcessExit      = "process-exit"               // pid, code
-	EventConnectFailed    = "connect-failed"             // pid, object, step, reason (PC-18)
-	EventDescriptorChange = "descriptor-change"          // object
+	EventSessionLogon     = "session-logon"     // user, sid, logon
+	EventSessionLogoff    = "session-logoff"    // user, sid, logon
+	EventSessionLock      = "session-lock"      //
+	EventSessionUnlock    = "session-unlock"    //
+	EventSessionState     = "session-state"     // from, to
+	EventSessionTerminal  = "session-terminal"  // from, to
+	EventSessionHost      = "session-host"      // the session's holder runs (state=started) or is gone (state=gone)
+	EventSessionTerminate = "session-terminate" //
+	EventStationCreate    = "station-create"    // station
+	EventStationClose     = "station-close"     // station
+	EventDesktopCreate    = "desktop-create"    // station, desktop
+	EventDesktopClose     = "desktop-close"     // station, desktop
+	EventDesktopSwitch    = "desktop-switch"    // from, to: names in WinSta0
+	EventSurface          = "desktop-surface"   // station, desktop, kind: the desktop's surface was made, or closed (kind empty)
+	EventProcessStart     = "process-start"     // pid, program, desktop, user
+	EventProcessConnect   = "process-connect"   // pid, station, desktop
+	EventProcessExit      = "process-exit"      // pid, code
+	EventConnectFailed    = "connect-failed"    // pid, object, step, reason (PC-18)
+	EventDescriptorChange = "descriptor-change" // object
+	// EventsLost goes to observers alone, with number 0: events that programs
+	// of the session caused came faster than the observers took them (count),
+	// and the session should be looked at as a whole.
+	EventsLost            = "events-lost"
 	EventHeapExhausted    = "desktop-heap-exhausted"     // number 243 (DT-27)
 	EventHeapCreateFailed = "desktop-heap-create-failed" // number 244 (DT-26)
 )

@@ -52,6 +52,7 @@ type Process struct {
 	startupH win32.Handle
 	plan     *plan // where the process will connect; held until it does
 	threads  map[uint32]*Thread
+	reported bool    // the event of a failed connection is written
 	forced   *uint32 // exit code that TerminateProcess or PC-17 gave
 	ended    bool
 	exit     exitRecord
@@ -145,7 +146,9 @@ func (p *Process) end(rec exitRecord) {
 	for _, id := range tids {
 		delete(e.threads, id)
 	}
-	e.ended = append(e.ended, p)
+	if p.host != nil || p.pid > firstDeadPID { // of others nobody knows an exit code
+		e.ended = append(e.ended, p)
+	}
 	if len(e.ended) > endedKept {
 		forget = e.ended[0]
 		e.ended = e.ended[1:]

@@ -249,14 +249,6 @@ func (s *Session) Processes() []*Process {
 // Done is closed when the session has been deleted.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
-// logonSIDLocked gives the logon SID of the user who is logged on, or zero.
-func (s *Session) logonSIDLocked() security.SID {
-	if s.user == nil {
-		return security.SID{}
-	}
-	return s.user.LogonSID()
-}
-
 // usableLocked reports whether the session still takes new things.
 func (s *Session) usableLocked() bool {
 	s.mu.AssertHeld()

@@ -176,6 +176,43 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+func TestSlowObserver(t *testing.T) {
+	w := newWorld(t)
+	alice := w.logon(1001)
+	th := w.start(alice.token, nil)
+	w.ok(th.Connect())
+	gate := make(chan struct{})
+	var mu sync.Mutex
+	kinds := make(map[string]int)
+	cancel := w.e.Subscribe(func(ev station.Event) {
+		<-gate
+		mu.Lock()
+		defer mu.Unlock()
+		kinds[ev.Kind]++
+		if ev.Kind == station.EventsLost && ev.Session != 1 {
+			t.Errorf("lost events of session %d", ev.Session)
+		}
+	})
+	defer cancel()
+	for range 5000 {
+		h, _, err := th.CreateDesktop(desk("loop"))
+		w.ok(err)
+		w.ok(th.CloseDesktop(h))
+	}
+	w.ok(w.e.Lock(alice.session)) // this one must come through
+	close(gate)
+	eventually(t, "the end of the backlog", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return kinds[station.EventsLost] > 0 && kinds[station.EventSessionLock] == 1
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if n := kinds[station.EventDesktopCreate]; n >= 5000 {
+		t.Errorf("%d events waited for a slow observer", n)
+	}
+}
+
 func TestAudit(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	w := newWorld(t, func(o *station.Options) {

@@ -346,7 +346,7 @@ func (x *executive) surface(d *station.Desktop) {
 // live state is written.
 func (x *executive) observe(ev station.Event) {
 	switch ev.Kind {
-	case station.EventSessionCreate:
+	case station.EventSessionCreate, station.EventsLost:
 		if s, ok := x.engine.Session(ev.Session); ok {
 			x.show(s)
 		}
