@@ -131,7 +131,7 @@ func (w *Winlogon) StartServices(ctx context.Context) error {
 func (w *Winlogon) Start(ctx context.Context) error {
 	for _, s := range w.engine.Sessions() {
 		if s.ID() != 0 {
-			w.adopt(s)
+			w.tidy(ctx, w.adopt(s))
 		}
 	}
 	cancel := w.engine.Subscribe(w.observe)
@@ -228,6 +228,28 @@ func (w *Winlogon) adopt(s *station.Session) *seat {
 	w.mu.Unlock()
 	w.show(st)
 	return st
+}
+
+// tidy brings to an end what an earlier daemon had begun on a session when it
+// was killed: a logoff is finished, a logon that did not come to its user is
+// undone, one that did gets its desktop. A logon screen without the console is
+// of a terminal that went with that daemon.
+func (w *Winlogon) tidy(ctx context.Context, st *seat) {
+	s := st.session
+	user := s.User() != nil
+	switch {
+	case s.State() == win32.WTSReset, !user && (s.Terminal() != consoleTerminal || s.Host() != nil):
+		w.log.Warn("ending a session that an earlier daemon left half made", "session", s.ID(), "state", s.State(), "terminal", s.Terminal())
+		w.detach(st)
+		if err := w.drop(ctx, st); err != nil {
+			w.log.Error("cannot end a session", "session", s.ID(), "err", err)
+		}
+	case user:
+		if err := w.engine.DesktopReady(s); err != nil {
+			w.log.Error("cannot show a user's desktop", "session", s.ID(), "err", err)
+		}
+		w.show(st)
+	}
 }
 
 // seat gives the seat of a session, nil for none.

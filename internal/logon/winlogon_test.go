@@ -423,30 +423,7 @@ func TestRestartKeepsSessions(t *testing.T) {
 	if err := w.winlogon.Lock(2); err != nil {
 		t.Fatal(err)
 	}
-	var states []station.SessionState
-	hosts := make(map[uint32]station.HostSession)
-	for _, s := range w.engine.Sessions() {
-		st, err := w.engine.SessionState(s.ID())
-		if err != nil {
-			t.Fatal(err)
-		}
-		states = append(states, st)
-		hosts[s.ID()] = s.Host()
-	}
-	w.winlogon.Close()
-	w.cancel()
-	w.engine.Detach()
-	for _, s := range w.surfaces.Open() {
-		s.Close()
-	}
-
-	w.boot(nil, states)
-	for _, st := range states {
-		if _, err := w.engine.RestoreSession(ctx, st, hosts[st.ID]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.start()
+	w.restart()
 	w.wantSessions("0:Services:Disc 1::Disc 2:VNC-Tcp#0:Active 3:Console:Conn")
 	if sc := w.display.screen(2); sc.Kind != ScreenUnlock || sc.User != `HOST\bob` {
 		t.Errorf("the locked session shows %+v", sc)
@@ -465,6 +442,56 @@ func TestRestartKeepsSessions(t *testing.T) {
 	if err := w.winlogon.Logoff(ctx, 2); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestRestartFinishesWhatWasBegun(t *testing.T) {
+	conform.Rule(t, "SES-16", "SES-22")
+	w := newWorld(t, nil)
+	w.start()
+	ctx := context.Background()
+	w.logon("alice") // in session 1
+	alice, _ := w.store.Lookup("alice")
+	begin := func(terminal string) *station.Session {
+		s, err := w.engine.CreateSession(ctx, station.SessionOptions{Terminal: terminal})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.engine.StartHost(ctx, s, station.SessionSpec{ID: s.ID(), UID: alice.UID}); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	logon := func(s *station.Session) {
+		tok, err := w.store.NewToken(alice, TokenRequest{Type: win32.LOGON32_LOGON_INTERACTIVE, Session: s.ID(), Allocate: w.engine.AllocateLUID})
+		if err == nil {
+			err = w.engine.LogonSession(s, station.Logon{Token: tok, Name: "alice"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin("VNC-Tcp#0")         // 2: holder, no user
+	logon(begin("VNC-Tcp#1"))  // 3: user, no desktop
+	four := begin("VNC-Tcp#2") // 4: logged off, not deleted
+	logon(four)                //
+	if err := w.engine.LogoffSession(ctx, four); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.engine.CreateSession(ctx, station.SessionOptions{}); err != nil { // 5: a logon screen without terminal
+		t.Fatal(err)
+	}
+	w.restart()
+	w.wantSessions("0:Services:Disc 1:Console:Active 3:VNC-Tcp#1:Active")
+	if got := w.activeDesktop(3); got != "Default" {
+		t.Errorf("session 3 shows %s", got)
+	}
+	if n := w.host.Sessions(); n != 3 {
+		t.Errorf("%d holders", n)
+	}
+	if id := w.logon("bob"); id != 6 {
+		t.Errorf("bob is in session %d", id)
+	}
+	w.wantSessions("0:Services:Disc 1:Console:Active 3:VNC-Tcp#1:Active 6:VNC-Tcp#0:Active")
 }
 
 func TestManyLogonsAtOnce(t *testing.T) {

@@ -178,6 +178,37 @@ func (w *world) start() {
 	w.operator = w.thread(1, security.SystemToken(0))
 }
 
+// restart gives all sessions to a new engine and a new winlogon.
+func (w *world) restart() {
+	t := w.t
+	t.Helper()
+	ctx := context.Background()
+	var states []station.SessionState
+	hosts := make(map[uint32]station.HostSession)
+	for _, s := range w.engine.Sessions() {
+		st, err := w.engine.SessionState(s.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, st)
+		hosts[s.ID()] = s.Host()
+	}
+	w.winlogon.Close()
+	w.cancel()
+	w.engine.Detach()
+	for _, s := range w.surfaces.Open() {
+		s.Close()
+	}
+
+	w.boot(nil, states)
+	for _, st := range states {
+		if _, err := w.engine.RestoreSession(ctx, st, hosts[st.ID]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start()
+}
+
 // thread attaches a caller from outside every session.
 func (w *world) thread(pid int, tok *security.Token) *station.Thread {
 	w.t.Helper()
