@@ -70,7 +70,7 @@ func (d *desktop) fresh(ctx context.Context) (*image.RGBA, error) {
 	f := surface.NewFrame(w, h)
 	watch := f.Watch() // it is asked for only while somebody watches
 	defer watch.Close()
-	b, err := d.dial(ctx, x, f)
+	b, err := d.dial(ctx, x, f, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -206,13 +207,13 @@ func (d *desktop) resizeLocked(w, h int) {
 }
 
 // faultLocked makes the desktop say why it has no picture.
-func (d *desktop) faultLocked(why string) {
+func (d *desktop) faultLocked(level slog.Level, why string) {
 	if d.fault == why {
 		return
 	}
 	d.fault = why
 	d.retryAt = time.Now().Add(retryAfter)
-	d.s.m.o.Logger.Info("a desktop has no display", "session", d.s.id, "desktop", d.String(), "reason", why)
+	d.s.m.o.Logger.Log(context.Background(), level, "a desktop has no display", "session", d.s.id, "desktop", d.String(), "reason", why)
 	if d.comp != nil {
 		d.showFaultLocked()
 	}
@@ -314,7 +315,7 @@ func (d *desktop) start(o xserver.Options) {
 	case unwanted:
 		d.startErr = errors.New("cannot start an X server: it is no longer wanted")
 	case err != nil:
-		d.faultLocked(err.Error())
+		d.faultLocked(slog.LevelWarn, err.Error())
 	default:
 		d.server, d.died = x, false
 		d.clearFaultLocked()
@@ -348,7 +349,8 @@ func (d *desktop) await(x XServer) {
 			d.link.stop()
 			d.link = nil
 		}
-		d.faultLocked(x.Err().Error())
+		// At each log-off, too, so it is no warning.
+		d.faultLocked(slog.LevelInfo, x.Err().Error())
 	}
 	d.s.mu.Unlock()
 	if mine {

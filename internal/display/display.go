@@ -25,6 +25,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"net"
 	"strings"
@@ -65,7 +66,7 @@ type Options struct {
 	// The seams below are for tests; nil means the real thing.
 	StartServer func(context.Context, xserver.Options) (XServer, error)
 	AdoptServer func(s xserver.Session, state string, l *slog.Logger) (XServer, error)
-	Connect     func(ctx context.Context, c net.Conn, f *surface.Frame) (Backend, error)
+	Connect     func(ctx context.Context, c net.Conn, f *surface.Frame, pointer *image.Point) (Backend, error)
 }
 
 // XServer is a running X server. *xserver.Server is one.
@@ -138,8 +139,8 @@ func New(o Options) *Manager {
 		}
 	}
 	if o.Connect == nil {
-		o.Connect = func(ctx context.Context, c net.Conn, f *surface.Frame) (Backend, error) {
-			b, err := rfb.Backend(ctx, c, f, rfb.BackendOptions{})
+		o.Connect = func(ctx context.Context, c net.Conn, f *surface.Frame, pointer *image.Point) (Backend, error) {
+			b, err := rfb.Backend(ctx, c, f, rfb.BackendOptions{Pointer: pointer})
 			if err != nil {
 				return nil, err
 			}

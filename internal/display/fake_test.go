@@ -174,7 +174,7 @@ func bubble(t *testing.T, fn func(t *testing.T, w *world)) {
 			AdoptServer: func(_ xserver.Session, state string, _ *slogLogger) (display.XServer, error) {
 				return nil, fmt.Errorf("cannot adopt %q", state)
 			},
-			Connect: func(ctx context.Context, c net.Conn, f *surface.Frame) (display.Backend, error) {
+			Connect: func(ctx context.Context, c net.Conn, f *surface.Frame, _ *image.Point) (display.Backend, error) {
 				c.Close()
 				w.mu.Lock()
 				defer w.mu.Unlock()

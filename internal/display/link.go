@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -98,12 +100,12 @@ func (l *link) run() {
 	if l.d.link == l {
 		l.d.link = nil
 		if err != nil && l.d.fault == "" {
-			l.d.faultLocked(err.Error())
+			l.d.faultLocked(slog.LevelWarn, err.Error())
 		}
 	}
 }
 
-// serve returns nil when the link was stopped.
+// serve returns nil when the link was stopped or the X server has ended.
 func (l *link) serve() error {
 	d := l.d
 	x, err := d.ensure(l.ctx)
@@ -113,7 +115,16 @@ func (l *link) serve() error {
 		}
 		return err
 	}
-	b, err := d.dial(l.ctx, x, l.base)
+	// The pointer is where it was (IN-8); a desktop that is not active gets no
+	// input (IN-1).
+	var pointer *image.Point
+	d.s.mu.Lock()
+	if d.s.active == d {
+		at := d.s.pointer
+		pointer = &at
+	}
+	d.s.mu.Unlock()
+	b, err := d.dial(l.ctx, x, l.base, pointer)
 	if err != nil {
 		if l.ctx.Err() != nil {
 			return nil
@@ -155,7 +166,7 @@ func (l *link) serve() error {
 			// When the server itself is gone it says more than its socket.
 			select {
 			case <-x.Done():
-				return x.Err()
+				return nil // desktop.await tells why
 			case <-l.ctx.Done():
 				return nil
 			case <-time.After(200 * time.Millisecond):
@@ -179,14 +190,15 @@ func (l *link) resize(b Backend, w, h int) {
 }
 
 // dial connects to the picture of a running X server.
-func (d *desktop) dial(ctx context.Context, x XServer, f *surface.Frame) (Backend, error) {
+// pointer is where the pointer is to be, nil to leave it alone.
+func (d *desktop) dial(ctx context.Context, x XServer, f *surface.Frame, pointer *image.Point) (Backend, error) {
 	short, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	c, err := x.Dial(short)
 	if err != nil {
 		return nil, err
 	}
-	b, err := d.s.m.o.Connect(ctx, c, f)
+	b, err := d.s.m.o.Connect(ctx, c, f, pointer)
 	if err != nil {
 		c.Close()
 		return nil, err

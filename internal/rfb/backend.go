@@ -28,6 +28,10 @@ type BackendOptions struct {
 	MaxRate int
 	// Patience is how long the handshake and any one message may take; 0: 10 s.
 	Patience time.Duration
+	// Pointer is where the pointer is; it is moved there. An X server draws it
+	// into the picture for a viewer that is not known to have put it there. nil
+	// sends no input at all.
+	Pointer *image.Point
 }
 
 const (
@@ -364,6 +368,9 @@ func (b *BackendConn) handshake() error {
 	m = append(m, msgSetEncodings, 0, 0, byte(len(encodings)))
 	for _, e := range encodings {
 		m = binary.BigEndian.AppendUint32(m, uint32(e))
+	}
+	if at := b.o.Pointer; at != nil {
+		m = append(m, msgPointerEvent, 0, byte(at.X>>8), byte(at.X), byte(at.Y>>8), byte(at.Y))
 	}
 	if _, err := b.c.Write(m); err != nil {
 		return err

@@ -250,7 +250,7 @@ func TestBackendPace(t *testing.T) {
 
 func TestBackendInput(t *testing.T) {
 	got := make(chan []byte, 1)
-	b, err := backend(t, surface.NewFrame(10, 10), rfb.BackendOptions{Pointer: image.Pt(2, 258)}, func(x *xserver) {
+	b, err := backend(t, surface.NewFrame(10, 10), rfb.BackendOptions{Pointer: &image.Point{X: 2, Y: 258}}, func(x *xserver) {
 		x.hello(10, 10)
 		got <- x.read(6 + 8 + 6 + 8)
 	})
