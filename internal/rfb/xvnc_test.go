@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ func startXvnc(t testing.TB) (display, socket string) {
 	cmd := exec.Command("Xvnc", "-displayfd", "3", "-nolisten", "tcp", "-nolisten", "local", "-extension", "GLX", "-geometry", "640x480", "-depth", "24",
 		"-rfbunixpath", socket, "-rfbport", "-1", "-SecurityTypes", "None", "-FrameRate", "500")
 	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = diesWithUs()
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
@@ -62,6 +64,9 @@ func startXvnc(t testing.TB) (display, socket string) {
 	return fmt.Sprintf(":%d", n), socket
 }
 
+// diesWithUs ends a program also when the test binary is killed.
+func diesWithUs() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
 func dialXvnc(t testing.TB, socket string) net.Conn {
 	t.Helper()
 	limit := time.Now().Add(patience)
@@ -82,6 +87,7 @@ func program(t testing.TB, display string, argv ...string) {
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "DISPLAY="+display)
+	cmd.SysProcAttr = diesWithUs()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -243,6 +249,7 @@ func TestTigerVNCViewer(t *testing.T) {
 			args := append([]string{"vncviewer", "-AutoSelect=0", "-RemoteResize=0", "-FullColour=1", "-AlertOnFatalError=0", "-Shared=1"}, prefer...)
 			cmd := exec.Command(args[0], append(args[1:], path)...)
 			cmd.Env = append(os.Environ(), "DISPLAY="+display, "HOME="+t.TempDir())
+			cmd.SysProcAttr = diesWithUs()
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {
