@@ -208,12 +208,20 @@ func (e *Engine) spawn(ctx context.Context, s *Session, tok *security.Token, par
 		return p, p.failStart(f, s)
 	}
 	station, desktop := p.plan.station, p.plan.desktop
-	s.spawning++
 	s.unlock()
 
-	// Act.
-	hp, err := e.act(ctx, host, spec, p, station, desktop, o)
-
+	// Act: the desktop, which may have to start an X server, and then the
+	// program. Only between the program's start and the commit is there
+	// somebody who may call before he is in a table.
+	ps, err := e.prepare(ctx, host, spec, p, station, desktop, o)
+	if err != nil {
+		p.discard()
+		return nil, err
+	}
+	s.mu.Lock()
+	s.spawning++
+	s.unlock()
+	hp, err := host.Spawn(ctx, ps)
 	if err == nil {
 		p.pid, p.start, p.host = hp.PID(), hp.StartTime(), hp
 	}
@@ -248,25 +256,25 @@ func (e *Engine) spawn(ctx context.Context, s *Session, tok *security.Token, par
 	return p, nil
 }
 
-// act makes the desktop ready and starts the program.
-func (e *Engine) act(ctx context.Context, host HostSession, spec SessionSpec, p *Process, w *WindowStation, d *Desktop, o ProcessOptions) (HostProcess, error) {
+// prepare makes the desktop ready and says what the host is to start.
+func (e *Engine) prepare(ctx context.Context, host HostSession, spec SessionSpec, p *Process, w *WindowStation, d *Desktop, o ProcessOptions) (ProcessSpec, error) {
 	lockrank.AssertNoneHeld()
 	who := Identity{UID: spec.UID, GID: spec.GID, Groups: spec.Groups}
 	if e.identity != nil {
 		var err error
 		if who, err = e.identity(p.Token()); err != nil {
-			return nil, fmt.Errorf("no Linux identity for %v: %w", p.Token().User(), err)
+			return ProcessSpec{}, fmt.Errorf("no Linux identity for %v: %w", p.Token().User(), err)
 		}
 	}
 	env := slices.Clone(o.Env)
 	if w.interactive { // others have no display to reach (WS-4)
 		f, err := d.Surface(ctx)
 		if err != nil {
-			return nil, err
+			return ProcessSpec{}, err
 		}
 		more, err := f.Prepare(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("desktop %s is not ready: %w", d.Path(), err)
+			return ProcessSpec{}, fmt.Errorf("desktop %s is not ready: %w", d.Path(), err)
 		}
 		env = append(env, more...)
 	}
@@ -274,10 +282,10 @@ func (e *Engine) act(ctx context.Context, host HostSession, spec SessionSpec, p 
 	if socket := e.socketIn(host); socket != "" {
 		env = append(env, "STATION_SOCKET="+socket)
 	}
-	return host.Spawn(ctx, ProcessSpec{
+	return ProcessSpec{
 		Path: o.Path, Args: p.args, Env: uniqueEnv(env), Dir: o.Dir,
 		UID: who.UID, GID: who.GID, Groups: who.Groups, Files: o.Files, Tag: o.Tag,
-	})
+	}, nil
 }
 
 // socketIn gives the call socket as programs of a host session see it.

@@ -220,12 +220,12 @@ func (t *Thread) Impersonate(h win32.Handle) error {
 	}
 	n := o.copyOf(dup)
 	n.Retain()
-	if t.dead.Load() {
-		n.Release()
-		return t.errorOf(op, "", win32.ERROR_INVALID_HANDLE, "SE-27")
-	}
 	if old := t.impersonation.Swap(n); old != nil {
 		old.Release()
+	}
+	if t.dead.Load() { // Detach may have looked before we set it
+		_ = t.Revert() // never fails
+		return t.errorOf(op, "", win32.ERROR_INVALID_HANDLE, "SE-27")
 	}
 	return nil
 }
