@@ -92,12 +92,16 @@ func (m *Manager) WTSQuerySessionInformation(t *station.Thread, q api.SessionInf
 		data = sessionInfo(f)
 	case classSessionInfoEx:
 		data = sessionInfoEx(f)
+	case classClientInfo:
+		data = clientInfo(s, f)
+	case classConfigInfo:
+		data = configInfo(f)
 	case classIsRemote:
 		data = u32(0)
 		if remote {
 			data[0] = 1
 		}
-	case classClientInfo, classConfigInfo, classValidationInfo, classSessionAddress:
+	case classValidationInfo, classSessionAddress:
 		return fail(win32.ERROR_NOT_SUPPORTED)
 	default:
 		if q.Class >= classIdleTime && q.Class <= classOutgoingFrames {
@@ -189,5 +193,32 @@ func sessionInfoEx(f api.Session) []byte {
 	for i, t := range []int64{f.LogonNanos, f.ConnectNanos, f.DisconnectNanos, f.LastInputNanos, time.Now().UnixNano()} {
 		le.PutUint64(v[160+8*i:], fileTime(t))
 	}
+	return b
+}
+
+// clientInfo is WTSCLIENTW: 2304 bytes. A headless terminal has neither a name
+// nor an address; what it has is the size of its desktop.
+func clientInfo(s *station.Session, f api.Session) []byte {
+	le := binary.LittleEndian
+	b := make([]byte, 2304)
+	putText(b[42:], 18, f.Domain)
+	putText(b[78:], 21, f.User)
+	// Working directory at 120, initial program at 642, encryption level at
+	// 1164, address family at 1168, address at 1172 stay 0.
+	w, h := size(s)
+	le.PutUint16(b[1234:], uint16(w))
+	le.PutUint16(b[1236:], uint16(h))
+	le.PutUint16(b[1238:], 32) // colour depth
+	// Client directory at 1240, build number, hardware and product, buffers and
+	// device stay 0.
+	return b
+}
+
+// configInfo is WTSCONFIGINFOW: 1668 bytes. No policy of the session is set by
+// an administrator; it names who is logged on.
+func configInfo(f api.Session) []byte {
+	b := make([]byte, 1668)
+	putText(b[24:], 21, f.User)
+	putText(b[66:], 18, f.Domain)
 	return b
 }

@@ -289,7 +289,7 @@ func TestQuerySessionInformation(t *testing.T) {
 	if b, err := query(w.operator, 1, 16); err != nil || fmt.Sprintf("%x", b) != "0000" {
 		t.Errorf("protocol of the console: %x, %v", b, err)
 	}
-	for class, size := range map[uint32]int{14: 24, 15: 12, 24: 216, 25: 232} {
+	for class, size := range map[uint32]int{14: 24, 15: 12, 23: 2304, 24: 216, 25: 232, 26: 1668} {
 		if b, err := query(w.operator, 2, class); err != nil || len(b) != size {
 			t.Errorf("class %d: %d bytes, %v, want %d", class, len(b), err, size)
 		}
