@@ -42,11 +42,31 @@ func New(t testing.TB) *Session {
 	s := &Session{dir: dir, done: make(chan struct{})}
 	t.Cleanup(func() {
 		s.End(context.Background())
+		s.sweep()
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
+}
+
+// sweep removes what X servers that were killed left in /tmp.
+func (s *Session) sweep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.processes {
+		f := strings.Split(p.tag, ":")
+		if len(f) < 2 || f[0] != "xvnc" {
+			continue
+		}
+		lock := "/tmp/.X" + f[1] + "-lock"
+		b, err := os.ReadFile(lock)
+		if err != nil || strings.TrimSpace(string(b)) != strconv.Itoa(p.PID()) {
+			continue
+		}
+		os.Remove(lock)
+		os.Remove("/tmp/.X11-unix/X" + f[1])
+	}
 }
 
 // NeedXvnc skips the test, and says so, where there is no Xvnc.
