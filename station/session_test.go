@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -375,14 +376,20 @@ func TestRestoreUnknownProcess(t *testing.T) {
 	// Started after the state was written.
 	th := w.start(alice.token, nil)
 	sys := w.system()
+	gone := w.system()
+	w.host.Process(gone.Process().ID()).Exit(0) // nobody's concern any more
+	<-gone.Process().Done()
 	hosts := []station.HostSession{w.zero.Host(), alice.session.Host()}
 	w.e.Detach()
 	w.surfaces = station.NewMemorySurfaces() // the old ones belong to the first engine
 	e, err := station.New(station.Options{Host: w.host, Surfaces: w.surfaces, Restore: []station.SessionState{st0, st1}})
 	w.ok(err)
 	w.e = e
-	if _, err = e.RestoreSession(t.Context(), st0, hosts[0]); err == nil {
-		t.Error("nobody was told of the process that had to be ended")
+	if s, err := e.RestoreSession(t.Context(), st0, hosts[0]); err == nil || strings.Contains(err.Error(), fmt.Sprint(gone.Process().ID())) || s == nil {
+		t.Errorf("told of the process that had to be ended: %v", err)
+	}
+	if w.host.Process(gone.Process().ID()) != nil {
+		t.Error("a program that had ended before is kept for ever")
 	}
 	_, err = e.RestoreSession(t.Context(), st1, hosts[1])
 	w.ok(err)

@@ -274,6 +274,12 @@ func (e *Engine) restoreProcesses(s *Session, st SessionState, hs HostSession) (
 	for _, hp := range hs.Processes() {
 		ps, ok := known[hp.PID()]
 		if !ok || ps.Start != hp.StartTime() {
+			select {
+			case <-hp.Done():
+				hp.Forget() // it ended before, and everybody who cared knew
+				continue
+			default:
+			}
 			user := s.User()
 			if user == nil {
 				errs = append(errs, fmt.Errorf("cannot say who process %d of session %d is: it was ended", hp.PID(), s.id))

@@ -301,7 +301,9 @@ func (x *executive) adopt(ctx context.Context, states []station.SessionState) er
 		}
 		delete(byID, st.ID)
 		s, err := x.engine.RestoreSession(ctx, st, hs)
-		if err != nil {
+		if s != nil && err != nil {
+			x.cfg.log.Error("not every process of a session could be taken over", "session", st.ID, "error", err)
+		} else if err != nil {
 			x.cfg.log.Error("cannot take over a session; it is ended", "session", st.ID, "error", err)
 			_ = hs.End(ctx)
 			x.live.remove(st.ID)
