@@ -45,7 +45,7 @@ type Session interface {
 }
 
 // ErrNotInstalled is in the error of Start when there is no Xvnc.
-var ErrNotInstalled = errors.New("Xvnc is not installed (Debian package tigervnc-standalone-server)")
+var ErrNotInstalled = errors.New("the program Xvnc is not installed (Debian package tigervnc-standalone-server)")
 
 // Bounds of what a server is given.
 const (
@@ -251,9 +251,9 @@ func (s *Server) await(ctx context.Context) error {
 			}
 			select {
 			case <-s.process.Done():
-				return fmt.Errorf("Xvnc ended with code %d", s.process.ExitStatus().Code)
+				return fmt.Errorf("the X server ended with code %d", s.process.ExitStatus().Code)
 			case <-ctx.Done():
-				return fmt.Errorf("Xvnc did not get ready (%s): %w", p, err)
+				return fmt.Errorf("the X server did not get ready (%s): %w", p, err)
 			case <-time.After(step):
 				step = min(step*3/2, 50*time.Millisecond)
 			}
