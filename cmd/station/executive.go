@@ -436,7 +436,8 @@ func (i identifier) Identify(c *net.UnixConn) (daemon.Peer, error) {
 type secureScreens struct{ m *display.Manager }
 
 func (s secureScreens) SetSecureScreen(session uint32, c logon.Screen) {
-	d := display.SecureScreen{User: c.User, Error: c.Error, Busy: c.Busy, OnLogon: c.OnLogon, OnLock: c.OnLock, OnLogoff: c.OnLogoff, OnCancel: c.OnCancel}
+	d := display.SecureScreen{User: c.User, Error: c.Error, Busy: c.Busy, OnLogon: c.OnLogon, OnLock: c.OnLock, OnLogoff: c.OnLogoff, OnCancel: c.OnCancel,
+		SwitchUser: c.OnSwitch != nil, OnSwitchUser: c.OnSwitch}
 	if c.OnUnlock != nil {
 		d.OnUnlock = func(_, password string) { c.OnUnlock(password) }
 	}

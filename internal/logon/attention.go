@@ -14,7 +14,7 @@ import (
 //
 //	              nothing asked       Ctrl+Alt+Del
 //	logged off    ScreenLogon         ScreenLogon (a fresh prompt)
-//	logged on     ScreenNone          ScreenSecurity: lock, log off, cancel
+//	logged on     ScreenNone          ScreenSecurity: lock, switch user, log off, cancel
 //	locked        ScreenUnlock        ScreenUnlock (a fresh prompt)
 //
 // Windows asks for Ctrl+Alt+Del first before it shows a prompt; here a viewer
@@ -48,6 +48,7 @@ func (w *Winlogon) SecureAttention(id uint32) {
 // show tells the display what the session's Winlogon desktop shows now.
 func (w *Winlogon) show(st *seat) {
 	locked, user := st.session.Locked(), st.session.User()
+	console := st.session.Terminal() == consoleTerminal
 	w.mu.Lock()
 	sc := Screen{Error: st.problem, Busy: st.busy}
 	switch {
@@ -68,6 +69,11 @@ func (w *Winlogon) show(st *seat) {
 		sc.User = w.store.Computer() + `\` + st.account.Name
 		sc.OnLock = func() { w.start(func(context.Context) { w.report(st, w.Lock(st.session.ID())) }) }
 		sc.OnLogoff = func() { w.start(func(ctx context.Context) { w.report(st, w.Logoff(ctx, st.session.ID())) }) }
+		if console {
+			sc.OnSwitch = func() {
+				w.start(func(ctx context.Context) { w.report(st, w.SwitchUser(ctx, st.session.ID())) })
+			}
+		}
 		sc.OnCancel = func() { w.dismiss(st) }
 	default:
 		sc.Kind = ScreenNone

@@ -92,6 +92,37 @@ func TestLogonAtTheConsoleGivesTheDisconnectedSessionBack(t *testing.T) {
 	w.wantSessions("0:Services:Disc 1:Console:Active")
 }
 
+func TestSwitchUser(t *testing.T) {
+	conform.Rule(t, "SES-14f", "SES-18", "NTF-11")
+	w := newWorld(t, nil)
+	w.start()
+	w.logon("alice")
+	w.changes()
+	// c: to somebody new
+	w.winlogon.SecureAttention(1)
+	w.display.screen(1).OnSwitch()
+	sc := w.display.await(t, 2, "the logon screen", func(s Screen) bool { return s.Kind == ScreenLogon })
+	sc.OnLogon("bob", password("bob"))
+	w.display.await(t, 2, "nothing", func(s Screen) bool { return s.Kind == ScreenNone })
+	w.winlogon.work.Wait()
+	w.wantChanges("LOCK(1) CONSOLE_DISCONNECT(1) CONSOLE_CONNECT(2) LOGON(2) DESKTOP_READY(2)")
+	w.wantSessions("0:Services:Disc 1::Disc 2:Console:Active")
+	// e: to a session that is there; d: and back
+	w.winlogon.SecureAttention(2)
+	w.display.screen(2).OnSwitch()
+	w.display.await(t, 3, "the logon screen", func(s Screen) bool { return s.Kind == ScreenLogon }).OnLogon("alice", password("alice"))
+	w.display.await(t, 1, "nothing", func(s Screen) bool { return s.Kind == ScreenNone })
+	w.winlogon.work.Wait()
+	w.wantChanges("LOCK(2) CONSOLE_DISCONNECT(2) CONSOLE_CONNECT(3) CONSOLE_DISCONNECT(3) CONSOLE_CONNECT(1) UNLOCK(1)")
+	w.wantSessions("0:Services:Disc 1:Console:Active 2::Disc")
+	if w.session(1).Locked() || !w.session(2).Locked() {
+		t.Errorf("1 locked %v, 2 locked %v", w.session(1).Locked(), w.session(2).Locked())
+	}
+	ctx := context.Background()
+	wantCode(t, w.winlogon.SwitchUser(ctx, 2), win32.ERROR_CTX_WINSTATION_ACCESS_DENIED)
+	wantCode(t, w.winlogon.SwitchUser(ctx, 9), win32.ERROR_CTX_WINSTATION_NOT_FOUND)
+}
+
 func TestLogonUser(t *testing.T) {
 	conform.Rule(t, "LGN-2", "LGN-3", "LGN-5", "LGN-6", "LGN-8", "SE-16")
 	w := newWorld(t, nil)

@@ -8,7 +8,7 @@ type ScreenKind uint8
 const (
 	ScreenNone     ScreenKind = iota // nothing but the background
 	ScreenLogon                      // user name and password
-	ScreenSecurity                   // lock, log off, cancel
+	ScreenSecurity                   // lock, switch user, log off, cancel
 	ScreenUnlock                     // password of the user of the session
 )
 
@@ -26,6 +26,7 @@ type Screen struct {
 	OnUnlock func(password string)
 	OnLock   func()
 	OnLogoff func()
+	OnSwitch func() // switch user; nil where that is not offered
 	OnCancel func()
 }
 

@@ -108,6 +108,23 @@ func (w *Winlogon) Disconnect(ctx context.Context, id uint32) error {
 	return nil
 }
 
+// SwitchUser leaves the session on the console as it is, locked, and gives the
+// console a logon screen for somebody else. The user comes back by logging on
+// there again. Any other session is 7045. Rules: SES-14f, NTF-11.
+func (w *Winlogon) SwitchUser(ctx context.Context, id uint32) error {
+	st := w.seat(id)
+	if st == nil {
+		return w.noSeat("SwitchUser", id)
+	}
+	if st.session.Terminal() != consoleTerminal || st.session.User() == nil {
+		return &win32.Error{Op: "SwitchUser", Object: st.name(), Code: win32.ERROR_CTX_WINSTATION_ACCESS_DENIED, Rule: "SES-14f"}
+	}
+	if err := w.Lock(id); err != nil {
+		return err
+	}
+	return w.Disconnect(ctx, id)
+}
+
 // Connect gives a disconnected session a terminal: that of the session target,
 // which becomes disconnected, or a headless one when target is 0xFFFFFFFF. The
 // caller has checked rights and password. Rules: WTS-39c, SES-16, SES-25.

@@ -281,7 +281,10 @@ func (m *Manager) spawn(r *run, rec *record) (*station.Process, error) {
 	if kindOf(rec.Account) != accountUser {
 		home = "/"
 	}
-	env = append(slices.Clone(env), "STATION_SERVICE="+rec.Name)
+	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		return strings.HasPrefix(kv, "XDG_RUNTIME_DIR=") // session 0 makes none for accounts
+	})
+	env = append(env, "STATION_SERVICE="+rec.Name)
 	env = append(env, rec.Env...)
 
 	out, err := m.logs.open(rec.Name)
