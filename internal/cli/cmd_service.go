@@ -237,6 +237,9 @@ func awaitService(ctx context.Context, conn *client.Conn, service win32.Handle, 
 			return nil
 		case pending:
 		case win32.SERVICE_STOPPED:
+			if st.Win32ExitCode == 0 {
+				return nil // it has done its work already
+			}
 			return win32.Errno(st.Win32ExitCode)
 		default:
 			return fmt.Errorf("it is %s", serviceStates[st.State])
