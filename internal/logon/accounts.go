@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -60,6 +61,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	failures map[string]*failure // guarded by mu: recent wrong passwords by lower-case name
+	records  map[uint32]record   // guarded by mu: what the database holds, by RID, so that lists of processes need not read it
 }
 
 // failure counts the wrong passwords of one name.
@@ -156,11 +158,39 @@ func Open(o Options) (*Store, error) {
 		passwd:   passwd{o.PasswdFile, o.GroupFile},
 		hashing:  make(chan struct{}, 2),
 		failures: make(map[string]*failure),
+		records:  make(map[uint32]record),
 	}
 	if err := s.db.Update(s.prepare); err != nil {
 		return nil, fmt.Errorf("cannot prepare the account store: %w", err)
 	}
+	err := s.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketAccounts).ForEach(func(k, v []byte) error {
+			var r record
+			if err := json.Unmarshal(v, &r); err != nil {
+				return fmt.Errorf("record of %s: %w", k, err)
+			}
+			s.records[r.RID] = r
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the account store: %w", err)
+	}
 	return s, nil
+}
+
+// remember keeps a record that was written.
+func (s *Store) remember(r record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records[r.RID] = r
+}
+
+// known gives the records, in no order.
+func (s *Store) known() []record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.records))
 }
 
 // prepare makes what a new database lacks.
@@ -249,6 +279,7 @@ func (s *Store) Add(n NewAccount) (Account, error) {
 	if err != nil {
 		return Account{}, s.wrap("add account "+n.Name, err)
 	}
+	s.remember(r)
 	return s.account(r), nil
 }
 
@@ -323,24 +354,19 @@ func (s *Store) chooseUID(accounts *bolt.Bucket, n NewAccount, r *record) error 
 
 // List gives all accounts, the built-in ones included, ordered by name.
 func (s *Store) List() ([]Account, error) {
-	all := []Account{s.localSystem(), s.localService(), s.networkService()}
-	err := s.db.View(func(tx *bolt.Tx) error {
-		return tx.Bucket(bucketAccounts).ForEach(func(_, v []byte) error {
-			var r record
-			if err := json.Unmarshal(v, &r); err != nil {
-				return err
-			}
-			all = append(all, s.account(r))
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, s.wrap("list the accounts", err)
+	all := s.services()
+	for _, r := range s.known() {
+		all = append(all, s.account(r))
 	}
 	slices.SortStableFunc(all, func(a, b Account) int {
 		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
 	})
 	return all, nil
+}
+
+// services gives the accounts that are in no database.
+func (s *Store) services() []Account {
+	return []Account{s.localSystem(), s.localService(), s.networkService()}
 }
 
 // Lookup gives an account of the store by its name: `name`, `.\name` or
@@ -356,16 +382,25 @@ func (s *Store) Lookup(name string) (Account, error) {
 // BySID gives the account of a SID, service accounts included; 1332 when there
 // is none. Rules: SE-13.
 func (s *Store) BySID(sid security.SID) (Account, error) {
-	all, err := s.List()
-	if err != nil {
-		return Account{}, err
-	}
-	for _, a := range all {
+	for _, a := range s.services() {
 		if a.SID == sid {
 			return a, nil
 		}
 	}
+	if r, ok := s.bySID(sid); ok {
+		return s.account(r), nil
+	}
 	return Account{}, &win32.Error{Op: "LookupAccountSid", Object: sid.String(), Code: win32.ERROR_NONE_MAPPED, Rule: "SE-12"}
+}
+
+func (s *Store) bySID(sid security.SID) (record, bool) {
+	if sid.Domain() != s.machine {
+		return record{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.records[sid.RID()]
+	return r, ok
 }
 
 // ByUID gives the account of the store that programs with this Linux uid
@@ -374,13 +409,14 @@ func (s *Store) ByUID(uid uint32) (Account, bool) {
 	if !s.o.Root || uid == 0 {
 		return Account{}, false
 	}
-	all, err := s.List()
-	if err != nil {
-		return Account{}, false
-	}
-	for _, a := range all {
+	for _, a := range s.services() {
 		if a.UID == uid {
 			return a, true
+		}
+	}
+	for _, r := range s.known() {
+		if r.UID == uid {
+			return s.account(r), true
 		}
 	}
 	return Account{}, false
@@ -426,6 +462,9 @@ func (s *Store) Remove(name string) error {
 	if err != nil {
 		return s.wrap("remove account "+name, err)
 	}
+	s.mu.Lock()
+	delete(s.records, r.RID)
+	s.mu.Unlock()
 	s.forgetFailures(name)
 	return nil
 }
@@ -487,14 +526,16 @@ func (s *Store) change(op, name string, edit func(*record) error) error {
 		if v == nil {
 			return &win32.Error{Op: op, Object: name, Code: win32.ERROR_NO_SUCH_USER, Rule: "LGN-1"}
 		}
-		var r record
-		if err := json.Unmarshal(v, &r); err != nil {
+		var now record
+		if err := json.Unmarshal(v, &now); err != nil {
 			return err
 		}
-		if err := edit(&r); err != nil {
+		if err := edit(&now); err != nil {
 			return err
 		}
-		return putRecord(b, r)
+		// Two changes at once are told in the order they are written.
+		tx.OnCommit(func() { s.remember(now) })
+		return putRecord(b, now)
 	})
 	return s.wrap("change account "+name, err)
 }

@@ -9,8 +9,8 @@
 // calls that look at sessions (internal/wts). It may import win32, security,
 // station, internal/api, bbolt and x/crypto.
 //
-// Locks: Store.mu guards the failure counts only and is never held over the
-// database. Winlogon.mu guards the table of winlogon states and is never held
+// Locks: Store.mu guards the failure counts and what is remembered of the
+// database, and is never held over it. Winlogon.mu guards the table of winlogon states and is never held
 // over the engine, the host or the display; what one session does is
 // serialized by its own flow lock, which is taken before Winlogon.mu and may be
 // held over slow work because only winlogon itself waits for it.

@@ -209,6 +209,9 @@ func (w *Winlogon) reconnectUser(ctx context.Context, a Account) (id uint32, ok 
 // reconnect does the work of reconnectUser in the session's flow.
 func (w *Winlogon) reconnect(ctx context.Context, st *seat) error {
 	screen, err := w.newSession(ctx, true)
+	if errors.Is(err, win32.ERROR_CTX_WINSTATION_BUSY) {
+		return w.attach(st) // no room for the logon screen; the session itself needs none
+	}
 	if err != nil {
 		return err
 	}

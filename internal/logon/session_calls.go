@@ -45,7 +45,6 @@ func (w *Winlogon) logoff(ctx context.Context, st *seat) error {
 	s := st.session
 	ctx, cancel := undo(ctx)
 	defer cancel()
-	console := s.Terminal() == consoleTerminal
 	if s.User() == nil {
 		w.mu.Lock()
 		half := st.token != nil // an earlier logoff did not come to its end
@@ -64,11 +63,9 @@ func (w *Winlogon) logoff(ctx context.Context, st *seat) error {
 		}
 	}
 	w.detach(st)
-	err := w.drop(ctx, st)
-	if console {
-		err = errors.Join(err, w.freshConsole(ctx))
-	}
-	return err
+	// Whichever session ends, the console gets a logon screen if it has none:
+	// there may have been no room for one before (SES-28).
+	return errors.Join(w.drop(ctx, st), w.freshConsole(ctx))
 }
 
 // Disconnect takes the terminal away from a session; its programs run on. The
@@ -103,7 +100,9 @@ func (w *Winlogon) Disconnect(ctx context.Context, id uint32) error {
 	if console {
 		ctx, cancel := undo(ctx)
 		defer cancel()
-		return w.freshConsole(ctx)
+		if err := w.freshConsole(ctx); err != nil {
+			w.log.Error("the console has no session until another one ends", "err", err)
+		}
 	}
 	return nil
 }
@@ -146,11 +145,17 @@ func (w *Winlogon) Connect(ctx context.Context, id, target uint32) error {
 	if s.User() == nil || s.State() != win32.WTSDisconnected {
 		return &win32.Error{Op: op, Object: st.name(), Code: win32.ERROR_CTX_WINSTATION_BUSY, Rule: "WTS-39c"}
 	}
+	return w.attach(st)
+}
+
+// attach gives a disconnected session a headless terminal of its own. The
+// caller has entered its flow.
+func (w *Winlogon) attach(st *seat) error {
 	w.mu.Lock()
 	number := w.remoteLocked()
-	w.remotes[number], st.remote = id, number
+	w.remotes[number], st.remote = st.session.ID(), number
 	w.mu.Unlock()
-	if err := w.engine.Reconnect(s, remotePrefix+strconv.Itoa(number)); err != nil {
+	if err := w.engine.Reconnect(st.session, remotePrefix+strconv.Itoa(number)); err != nil {
 		w.freeTerminal(st)
 		return err
 	}

@@ -214,12 +214,8 @@ func (s *Store) LookupSID(sid security.SID) (domain, name string, err error) {
 		}
 		return domain, name, nil
 	}
-	if sid.Domain() == s.machine {
-		a, err := s.BySID(sid)
-		if err != nil {
-			return "", "", err
-		}
-		return s.o.Computer, a.Name, nil
+	if r, ok := s.bySID(sid); ok {
+		return s.o.Computer, r.Name, nil
 	}
 	return "", "", &win32.Error{Op: "LookupAccountSid", Object: sid.String(), Code: win32.ERROR_NONE_MAPPED, Rule: "SE-12"}
 }

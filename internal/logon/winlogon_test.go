@@ -583,4 +583,23 @@ func TestTooManySessions(t *testing.T) {
 	if n != 65 {
 		t.Errorf("the logon number %d failed", n)
 	}
+	// A full house keeps nobody from their session, and the console gets its
+	// logon screen back when there is room.
+	ctx := context.Background()
+	if err := w.winlogon.Disconnect(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.winlogon.Console(); got != noSession {
+		t.Errorf("the console is on session %d", got)
+	}
+	r, err := w.winlogon.LogonSession(ctx, w.operator, api.LogonSessionRequest{User: "alice", NoPassword: true})
+	if err != nil || !r.Reconnected || r.SessionID != 1 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if err := w.winlogon.Logoff(ctx, 5); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.winlogon.Console(); got == noSession {
+		t.Error("the console has no session")
+	}
 }
