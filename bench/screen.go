@@ -90,7 +90,7 @@ func (b *bench) switching() error {
 	for _, enc := range []struct {
 		name  string
 		codes []int32
-	}{{"Tight", []int32{encode.EncodingTight, rfbtest.DesktopSize}}, {"ZRLE", []int32{encode.EncodingZRLE, rfbtest.DesktopSize}}, {"Raw", []int32{encode.EncodingRaw, rfbtest.DesktopSize}}} {
+	}{{"Tight", []int32{encode.EncodingTight, rfbtest.DesktopSize, rfbtest.CursorShape}}, {"ZRLE", []int32{encode.EncodingZRLE, rfbtest.DesktopSize, rfbtest.CursorShape}}, {"Raw", []int32{encode.EncodingRaw, rfbtest.DesktopSize, rfbtest.CursorShape}}} {
 		v, stream, err := b.viewer(id, enc.codes...)
 		if err != nil {
 			return err

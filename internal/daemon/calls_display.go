@@ -105,7 +105,8 @@ func (s *Services) sddl(tok *security.Token, o object.Object) string {
 const readableParts = security.OwnerInformation | security.GroupInformation | security.DACLInformation | security.LabelInformation
 
 // stationOf finds a window station of a session from outside. A caller who may
-// not enumerate it gets the same error as for one that is not there.
+// not enumerate it gets the same error as for one that is not there; only the
+// audit log tells them apart.
 func (s *Services) stationOf(c *Call, op string, session uint32, name string) (*station.Session, *station.WindowStation, error) {
 	se, err := c.Thread.CheckSession(session, win32.WINSTATION_QUERY)
 	if err != nil {
@@ -113,7 +114,7 @@ func (s *Services) stationOf(c *Call, op string, session uint32, name string) (*
 	}
 	name = cmp.Or(name, "WinSta0")
 	w, ok := se.Station(name)
-	if !ok || !sees(c.Thread.EffectiveToken(), w, win32.WINSTA_ENUMERATE) {
+	if !ok || need(c, op, name, w, win32.WINSTA_ENUMERATE, "WS-31") != nil {
 		return nil, nil, &win32.Error{Op: op, Object: name, Code: win32.ERROR_FILE_NOT_FOUND, Rule: "WS-31"}
 	}
 	return se, w, nil

@@ -47,10 +47,11 @@ func (c *conn) serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := wire.NewReader(c.nc, api.MaxRequest)
 	defer r.Close()
-	// The order matters: calls that wait are told to stop before they are
-	// waited for, and none of them writes to a thread that is gone.
-	defer c.work.Wait()
+	// The order matters: calls that wait are told to stop and still answer
+	// before the connection closes; a peer that takes no answer holds them up
+	// for Limits.WriteTime at most.
 	defer c.nc.Close()
+	defer c.work.Wait()
 	defer cancel()
 	c.nc.SetReadDeadline(time.Now().Add(c.server.o.Limits.HelloTime))
 	greeted := false

@@ -153,7 +153,9 @@ func (s *Server) Close() error {
 	first := !s.closed
 	s.closed = true
 	for c := range s.conns {
-		c.nc.Close()
+		// The read loop ends; calls under way, the one that asked for the end
+		// of the daemon among them, are still answered.
+		c.nc.CloseRead()
 	}
 	s.mu.Unlock()
 	if first {
