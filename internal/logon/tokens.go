@@ -13,7 +13,6 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"stationmaster/security"
-	"stationmaster/station"
 	"stationmaster/win32"
 )
 
@@ -167,36 +166,4 @@ func (s *Store) VerifyService(_ context.Context, name, credential string) (Accou
 		return Account{}, err
 	}
 	return s.account(r), nil
-}
-
-// Identity gives the Linux identity that programs with a token run as. It is
-// meant for station.Options.Identity. Rules: SE-13.
-func (s *Store) Identity(t *security.Token) (station.Identity, error) {
-	sid := t.User()
-	if !s.o.Root {
-		return station.Identity{UID: s.o.UID, GID: s.o.GID}, nil
-	}
-	switch sid {
-	case security.System:
-		return station.Identity{}, nil
-	case security.LocalService:
-		return station.Identity{UID: s.o.LocalServiceUID, GID: s.o.LocalServiceUID}, nil
-	case security.NetworkService:
-		return station.Identity{UID: s.o.NetworkServiceUID, GID: s.o.NetworkServiceUID}, nil
-	}
-	if sid.Authority() == 22 && sid.Domain() == security.UnixUserSID(0).Domain() && sid.RID() != 0 {
-		u, err := s.passwd.byUID(sid.RID())
-		if err != nil {
-			return station.Identity{}, fmt.Errorf("cannot find the Linux user of %s: %w", sid, err)
-		}
-		return station.Identity{UID: u.uid, GID: u.gid, Groups: u.groups}, nil
-	}
-	a, err := s.BySID(sid)
-	if err != nil {
-		return station.Identity{}, err
-	}
-	if a.UID == 0 {
-		return station.Identity{}, fmt.Errorf("cannot run programs of %s: it has no Linux user of its own", a.Name)
-	}
-	return station.Identity{UID: a.UID, GID: a.GID, Groups: a.Groups}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"stationmaster/conform"
 	"stationmaster/internal/api"
+	"stationmaster/security"
 	"stationmaster/win32"
 )
 
@@ -41,7 +42,7 @@ func TestOpenSCManager(t *testing.T) {
 	// CONNECT is in the handle, nothing else is.
 	_, err = w.m.OpenService(alice, api.OpenServiceRequest{Manager: r.Handle, Name: "none"})
 	wantCode(t, err, win32.ERROR_SERVICE_DOES_NOT_EXIST)
-	_, err = w.m.EnumServicesStatus(alice, api.HandleRequest{Handle: r.Handle})
+	_, err = w.m.EnumServicesStatus(alice, api.HandleRequest(r))
 	wantCode(t, err, win32.ERROR_ACCESS_DENIED)
 	if err := alice.CloseHandle(r.Handle); err != nil {
 		t.Fatal(err)
@@ -139,7 +140,7 @@ func TestServiceRights(t *testing.T) {
 	wantCode(t, w.m.DeleteService(alice, api.HandleRequest{Handle: user}), win32.ERROR_ACCESS_DENIED)
 	_, err = w.m.ServiceLog(w.ctx, alice, api.ServiceLogRequest{Service: user})
 	wantCode(t, err, win32.ERROR_ACCESS_DENIED)
-	_, err = w.m.QueryServiceStatus(alice, api.HandleRequest{Handle: scm.Handle})
+	_, err = w.m.QueryServiceStatus(alice, api.HandleRequest(scm))
 	wantCode(t, err, win32.ERROR_INVALID_HANDLE)
 	_, err = w.m.OpenService(alice, api.OpenServiceRequest{Manager: scm.Handle, Name: ""})
 	wantCode(t, err, win32.ERROR_INVALID_NAME)
@@ -157,18 +158,22 @@ func TestServiceRights(t *testing.T) {
 	if st := w.status(h); st.State != win32.SERVICE_STOPPED || st.Win32ExitCode != uint32(win32.ERROR_SERVICE_NEVER_STARTED) {
 		t.Errorf("never started: %+v", st)
 	}
-	list, err := w.m.EnumServicesStatus(alice, api.HandleRequest{Handle: scm.Handle})
+	list, err := w.m.EnumServicesStatus(alice, api.HandleRequest(scm))
 	if err != nil || len(list.Services) != 1 || list.Services[0].Name != "Clock" {
 		t.Errorf("list %+v, %v", list, err)
 	}
 	// A service she may not query is left out.
-	o, _ := w.operator.ObjectHandle("", h, serviceKind, 0, "")
-	o.(*service).SetDescriptor(w.m.Descriptor()) // gives AU bit 0 only
-	list, err = w.m.EnumServicesStatus(alice, api.HandleRequest{Handle: scm.Handle})
-	if err != nil || len(list.Services) != 1 {
-		// IU has LC (query status) there too
+	o, err := w.operator.ObjectHandle("", h, serviceKind, 0, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.(*service).SetDescriptor(security.MustSDDL("O:SYG:SYD:(A;;KA;;;SY)(A;;KA;;;BA)"))
+	list, err = w.m.EnumServicesStatus(alice, api.HandleRequest(scm))
+	if err != nil || len(list.Services) != 0 {
 		t.Errorf("list %+v, %v", list, err)
 	}
+	_, err = open(win32.SERVICE_QUERY_STATUS)
+	wantCode(t, err, win32.ERROR_ACCESS_DENIED)
 }
 
 func TestDeleteService(t *testing.T) {
