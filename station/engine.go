@@ -46,6 +46,7 @@ type Engine struct {
 	heap     heapProfile
 	root     *object.Directory // \
 	sessDir  *object.Directory // \Sessions
+	names    *names            // named objects
 	// All of the above is immutable.
 
 	luid    atomic.Uint64 // next LUID
@@ -83,6 +84,7 @@ func New(o Options) (*Engine, error) {
 	set := o.Settings
 	set.MaxStations = cmp.Or(set.MaxStations, 1024)
 	set.MaxHandles = cmp.Or(set.MaxHandles, 65536)
+	set.MaxSections = cmp.Or(set.MaxSections, 1024)
 	set.MaxSessions = cmp.Or(set.MaxSessions, 64)
 	set.EventRing = cmp.Or(set.EventRing, 4096)
 	set.AuditRing = cmp.Or(set.AuditRing, 4096)
@@ -112,6 +114,7 @@ func New(o Options) (*Engine, error) {
 		e.deadPID.Store(max(e.deadPID.Load(), st.DeadPID))
 	}
 	e.makeRoot()
+	e.makeNames(o.Memory)
 	if o.Observer != nil {
 		e.Subscribe(o.Observer)
 	}
@@ -136,12 +139,9 @@ func (e *Engine) makeRoot() {
 		return d
 	}
 	e.root = dir(nil, "", false)
-	dir(e.root, "BaseNamedObjects", false)
 	e.sessDir = dir(e.root, "Sessions", false)
-	dir(e.sessDir, "BNOLINKS", false)
 	device := dir(e.root, "Device", false)
 	dir(device, "NamedPipe", true)
-	dir(e.root, "RPC Control", false)
 }
 
 // Close ends every session, highest number first and session 0 last (SES-27),
@@ -277,6 +277,7 @@ func (e *Engine) addSessionLocked(s *Session) {
 	} else {
 		e.sessDir.Add(s.dir)
 	}
+	e.names.link(s)
 	e.publish(EventSessionCreate, s.id, "terminal", s.terminal.Load().(string))
 }
 
@@ -288,6 +289,7 @@ func (e *Engine) removeSession(s *Session) {
 		return
 	}
 	delete(e.sessions, s.id)
+	e.names.unlink(s)
 	if s.id == 0 {
 		e.root.Remove(s.windows)
 	} else {

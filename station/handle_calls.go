@@ -101,6 +101,8 @@ func (t *Thread) ObjectName(h win32.Handle) (string, error) {
 		return o.Path(), nil
 	case *Desktop:
 		return `\` + o.name, nil
+	case interface{ Path() string }:
+		return o.Path(), nil
 	}
 	return e.Object.Head().ObjectName(), nil
 }
@@ -136,6 +138,8 @@ func (t *Thread) pseudo(h win32.Handle) (object.Object, win32.AccessMask) {
 	switch h {
 	case win32.CurrentProcess:
 		return t.process, win32.PROCESS_ALL_ACCESS
+	case win32.CurrentThread:
+		return &t.object, win32.THREAD_ALL_ACCESS
 	case win32.CurrentProcessToken:
 		return t.process.token, tokenRights
 	case win32.CurrentThreadToken:

@@ -126,8 +126,9 @@ func TestDuplicateHandle(t *testing.T) {
 		w.ok(err)
 		same(t, "same process", eq, true)
 		same(t, "granted", granted(t, a, h), win32.PROCESS_ALL_ACCESS)
-		_, err = a.DuplicateHandle(me, win32.CurrentThread, me, 0, false, win32.DUPLICATE_SAME_ACCESS)
-		code(t, err, win32.ERROR_INVALID_HANDLE) // threads have no handles yet
+		h, err = a.DuplicateHandle(me, win32.CurrentThread, me, 0, false, win32.DUPLICATE_SAME_ACCESS)
+		w.ok(err)
+		same(t, "granted", granted(t, a, h), win32.THREAD_ALL_ACCESS)
 	})
 	t.Run("HND-14/OpenProcess", func(t *testing.T) {
 		conform.Rule(t, "HND-14", "SE-60", "PRC-14", "SES-3")

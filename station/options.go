@@ -46,6 +46,10 @@ type Options struct {
 	// see it; it becomes STATION_SOCKET in their environment.
 	CallSocket string
 
+	// Memory makes the memory of sections. Without it sections have no memory:
+	// their names and rights work, mapping one fails with ERROR_NOT_SUPPORTED.
+	Memory func(name string, size uint64) (Memory, error)
+
 	// Observer gets every event, in order, on one goroutine, with no lock held.
 	Observer func(Event)
 
@@ -66,6 +70,7 @@ type Settings struct {
 	NoInteractiveServices bool   // WS-52: ignore SERVICE_INTERACTIVE_PROCESS
 	MaxStations           int    // window stations per session, 1024 (WS-18)
 	MaxHandles            int    // handles per process, 65536 (HND-10)
+	MaxSections           int    // sections that the programs of one session have open, 1024
 	MaxSessions           int    // concurrent sessions besides session 0, 64 (SES-28)
 	EventRing             int    // events kept for readers, 4096
 	AuditRing             int    // refusals kept for readers, 4096
@@ -166,6 +171,7 @@ type ProcessOptions struct {
 	// InheritHandles gives the child copies of the inheritable handles.
 	InheritHandles bool
 	Files          []*os.File // descriptors 0, 1, 2, …; the caller keeps its copies
+	CompatXP       bool       // plain names of its objects are global ones (OBJ-14)
 	Tag            string     // kept with the process, also over a restart of the daemon
 	// Connect connects the process to its station at once, as the service
 	// manager does (PC-3). StartProcess only.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"stationmaster/internal/lockrank"
 	"stationmaster/internal/object"
 	"stationmaster/security"
 	"stationmaster/win32"
@@ -38,10 +39,14 @@ type Process struct {
 	host    HostProcess  // nil for a process that was not started by the engine
 	outside bool         // not in a session: it came from outside to call us
 	done    chan struct{}
+	compat  bool         // its plain names are global ones (OBJ-14)
+	gate    object.Gate  // signaled when it has ended
+	names   privateNames // private namespaces it has open
 	// All of the above is immutable once the process is in the tables.
 
 	handles   object.Table
 	hookable  sync.Map    // of *Desktop: where DF_ALLOWOTHERACCOUNTHOOK is set (UO-14)
+	exited    atomic.Bool // it has ended; set with gate locked
 	timerproc atomic.Bool // UOI_TIMERPROC_EXCEPTION_SUPPRESSION: kept, no effect
 
 	// All guarded by session.mu.
@@ -53,6 +58,7 @@ type Process struct {
 	plan     *plan // where the process will connect; held until it does
 	threads  map[uint32]*Thread
 	reported bool    // the event of a failed connection is written
+	job      *job    // nil for none; set once
 	forced   *uint32 // exit code that TerminateProcess or PC-17 gave
 	ended    bool
 	exit     exitRecord
@@ -74,6 +80,8 @@ func (e *Engine) newProcess(s *Session, tok *security.Token) *Process {
 	p.token.used.Store(true)
 	p.Header.Init(processKind, "", defaultDescriptor(tok, processKind), nil)
 	p.handles.Init(e.settings.MaxHandles)
+	p.gate.InitGate(processSignal{p})
+	p.names.mu.Init(lockrank.Object, 0)
 	return p
 }
 
@@ -122,8 +130,9 @@ func (p *Process) end(rec exitRecord) {
 		t.dead.Store(true)
 	}
 	tids := make([]uint32, 0, len(p.threads))
-	for id := range p.threads {
-		tids = append(tids, id)
+	threads := make([]*Thread, 0, len(p.threads))
+	for id, t := range p.threads {
+		tids, threads = append(tids, id), append(threads, t)
 	}
 	clear(p.threads)
 	p.dropPlanLocked()
@@ -133,10 +142,15 @@ func (p *Process) end(rec exitRecord) {
 		"signal", strconv.Itoa(rec.signal), "tag", p.tag)
 	s.unlock()
 
+	for _, t := range threads {
+		t.endWaits()
+	}
+	p.closeNamespaces()
 	for _, entry := range p.handles.Close() {
 		entry.Object.Head().Release()
 	}
 	p.token.Release()
+	p.leaveJob()
 
 	var forget *Process
 	e.mu.Lock()
@@ -155,6 +169,7 @@ func (p *Process) end(rec exitRecord) {
 	}
 	e.mu.Unlock()
 	close(p.done)
+	p.signalExit()
 	if forget != nil && forget.host != nil {
 		forget.host.Forget()
 	}

@@ -3,16 +3,11 @@
 package station
 
 import (
-	"context"
 	"fmt"
-	"time"
 
 	"stationmaster/security"
 	"stationmaster/win32"
 )
-
-// infinite is INFINITE: a wait without a time-out.
-const infinite = 0xFFFFFFFF
 
 // OpenProcess opens a process by its Linux pid. One that has ended can be
 // opened for a while, for its exit code. With SeDebugPrivilege the descriptor
@@ -109,40 +104,4 @@ func (t *Thread) ExitCode(h win32.Handle) (code uint32, signal int, err error) {
 // subsystems.
 func (t *Thread) ProcessOf(op string, h win32.Handle, need win32.AccessMask) (*Process, error) {
 	return t.processHandle(op, h, need, "SE-60")
-}
-
-// WaitProcess waits until a process has ended or millis milliseconds are over,
-// 0xFFFFFFFF for ever. It gives 0 (WAIT_OBJECT_0) or WAIT_TIMEOUT. The handle
-// needs SYNCHRONIZE; a station or desktop can't be waited for (AR-2).
-//
-// Win32: WaitForSingleObject. Rules: AR-2, SYN-1.
-func (t *Thread) WaitProcess(ctx context.Context, h win32.Handle, millis uint32) (uint32, error) {
-	p, err := t.processHandle("WaitForSingleObject", h, win32.SYNCHRONIZE, "AR-2")
-	if err != nil {
-		return 0, err
-	}
-	select {
-	case <-p.done:
-		return 0, nil
-	default:
-	}
-	if millis == 0 {
-		return uint32(win32.WAIT_TIMEOUT), nil
-	}
-	var over <-chan time.Time
-	if millis != infinite {
-		timer := time.NewTimer(time.Duration(millis) * time.Millisecond)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case <-p.done:
-		return 0, nil
-	case <-over:
-		return uint32(win32.WAIT_TIMEOUT), nil
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	case <-p.engine.stop:
-		return 0, errClosed
-	}
 }

@@ -176,6 +176,7 @@ func (e *Engine) spawn(ctx context.Context, s *Session, tok *security.Token, par
 	p := e.newProcess(s, primary)
 	p.program, p.args, p.tag = o.Path, slices.Clone(o.Args), o.Tag
 	p.spec.lpDesktop = o.Desktop
+	p.compat = o.CompatXP
 	if len(p.args) == 0 {
 		p.args = []string{o.Path}
 	}
@@ -196,6 +197,7 @@ func (e *Engine) spawn(ctx context.Context, s *Session, tok *security.Token, par
 	}
 	if parent != nil && parent.session == s {
 		p.spec.inheritLocked(parent)
+		p.joinLocked(parent.job)
 	}
 	host, spec := s.host, s.spec
 	if host == nil {
@@ -248,6 +250,7 @@ func (e *Engine) spawn(ctx context.Context, s *Session, tok *security.Token, par
 		return nil, errors.Join(errSessionGone, err)
 	}
 	p.watch()
+	p.endIfForced()
 	if o.Connect {
 		if err := p.connectNow(); err != nil {
 			return nil, err
@@ -324,6 +327,7 @@ func (p *Process) discard() {
 	p.ended = true
 	p.dropPlanLocked()
 	s.unlock()
+	p.leaveJob()
 	for _, entry := range p.handles.Close() {
 		entry.Object.Head().Release()
 	}

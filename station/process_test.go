@@ -174,7 +174,7 @@ func TestProcessEnd(t *testing.T) {
 		c, _, err := th.ExitCode(h)
 		w.ok(err)
 		same(t, "exit code while it runs", c, 259)
-		r, err := th.WaitProcess(t.Context(), h, 0)
+		r, err := th.WaitForSingleObject(t.Context(), h, 0)
 		w.ok(err)
 		same(t, "wait of 0 ms", r, uint32(win32.WAIT_TIMEOUT))
 		w.host.Process(pid).Exit(42)
@@ -210,7 +210,7 @@ func TestProcessEnd(t *testing.T) {
 		conform.Rule(t, "AR-2", "SYN-1")
 		d, err := th.OpenDesktop("Default", 0, maxAllowed, false)
 		w.ok(err)
-		_, err = th.WaitProcess(t.Context(), d, 0)
+		_, err = th.WaitForSingleObject(t.Context(), d, 0)
 		code(t, err, win32.ERROR_INVALID_HANDLE)
 	})
 	t.Run("time-out and cancel", func(t *testing.T) {
@@ -220,13 +220,13 @@ func TestProcessEnd(t *testing.T) {
 			h, _, err := sys.CreateProcess(t.Context(), station.ProcessOptions{Path: "/bin/x"})
 			w.ok(err)
 			from := time.Now()
-			r, err := sys.WaitProcess(t.Context(), h, 1500)
+			r, err := sys.WaitForSingleObject(t.Context(), h, 1500)
 			w.ok(err)
 			same(t, "result", r, uint32(win32.WAIT_TIMEOUT))
 			same(t, "waited", time.Since(from), 1500*time.Millisecond)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
-			if _, err := sys.WaitProcess(ctx, h, 0xFFFFFFFF); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := sys.WaitForSingleObject(ctx, h, 0xFFFFFFFF); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("got %v", err)
 			}
 		})

@@ -23,6 +23,7 @@ type Session struct {
 	id       uint32            // immutable
 	services bool              // immutable: session 0 of an isolated engine (SES-7)
 	dir      *object.Directory // immutable: \Sessions\N, nil for session 0
+	bno      *object.Directory // immutable: where plain names of its programs are (OBJ-6)
 	windows  *object.Directory // immutable: …\Windows
 	stations *object.Directory // immutable: …\Windows\WindowStations
 	winsta0  *WindowStation    // immutable
@@ -45,6 +46,7 @@ type Session struct {
 	procs    map[int]*Process   // guarded by mu: the living ones
 	heapKB   uint32             // guarded by mu: sum of the desktops' heaps (DT-26)
 	ending   bool               // guarded by mu: no new processes, stations, desktops
+	sections atomic.Int32       // sections that its programs made and that are open
 	spawning int                // guarded by mu: processes between decide and commit
 	spawned  chan struct{}      // guarded by mu: closed and replaced when spawning falls
 	deleted  bool               // guarded by mu: EndSession has done its work
@@ -100,9 +102,11 @@ func (e *Engine) newSession(id uint32, o SessionOptions) *Session {
 	s.windows = object.NewDirectory("Windows", false, sd)
 	s.stations = object.NewDirectory("WindowStations", true, sd)
 	s.windows.Add(s.stations)
+	s.bno = e.names.global
 	if id != 0 {
 		s.dir = object.NewDirectory(strconv.FormatUint(uint64(id), 10), false, sd)
-		s.dir.Add(object.NewDirectory("BaseNamedObjects", false, sd))
+		s.bno = newSessionNames()
+		s.dir.Add(s.bno)
 		s.dir.Add(object.NewDirectory("DosDevices", true, sd))
 		s.dir.Add(s.windows)
 	}

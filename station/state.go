@@ -79,6 +79,7 @@ type ProcessState struct {
 	Station string             `json:"station,omitempty"`
 	Desktop string             `json:"desktop,omitempty"`
 	Forced  *uint32            `json:"forced,omitempty"` // exit code that was given to it
+	Compat  bool               `json:"compat,omitempty"` // ProcessOptions.CompatXP
 }
 
 // SessionState tells all that RestoreSession needs to know of a session.
@@ -137,7 +138,7 @@ func (s *Session) stateLocking() (SessionState, map[*DesktopState]Surface) {
 			continue // it comes back with its next call
 		}
 		ps := ProcessState{PID: p.pid, Start: p.start, Parent: p.parent, Program: p.program, Args: p.args, Tag: p.tag,
-			Started: p.started.UnixNano(), Token: p.Token().Spec(), Forced: p.forced}
+			Started: p.started.UnixNano(), Token: p.Token().Spec(), Forced: p.forced, Compat: p.compat}
 		ps.Station, ps.Desktop = p.locationLocked()
 		st.Processes = append(st.Processes, ps)
 	}
@@ -293,7 +294,7 @@ func (e *Engine) restoreProcesses(s *Session, st SessionState, hs HostSession) (
 		}
 		p := e.newProcess(s, security.NewToken(ps.Token))
 		p.pid, p.start, p.parent, p.program, p.args, p.tag, p.host = ps.PID, ps.Start, ps.Parent, ps.Program, ps.Args, hp.Tag(), hp
-		p.started, p.forced = time.Unix(0, ps.Started), ps.Forced
+		p.started, p.forced, p.compat = time.Unix(0, ps.Started), ps.Forced, ps.Compat
 		e.mu.Lock()
 		s.mu.Lock()
 		p.spec.parentStation, p.spec.parentDesktop = ps.Station, ps.Desktop

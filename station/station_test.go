@@ -194,8 +194,8 @@ func eventually(t testing.TB, what string, f func() bool) {
 // ended waits for a process behind a handle and gives its exit code.
 func ended(t testing.TB, th *station.Thread, h win32.Handle) uint32 {
 	t.Helper()
-	if r, err := th.WaitProcess(context.Background(), h, 5000); err != nil || r != 0 {
-		t.Fatalf("WaitProcess gives %d, %v", r, err)
+	if r, err := th.WaitForSingleObject(context.Background(), h, 5000); err != nil || r != 0 {
+		t.Fatalf("WaitForSingleObject gives %d, %v", r, err)
 	}
 	c, _, err := th.ExitCode(h)
 	if err != nil {

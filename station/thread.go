@@ -20,6 +20,8 @@ type Thread struct {
 	process       *Process // immutable
 	dead          atomic.Bool
 	impersonation atomic.Pointer[tokenObject] // nil: the process token counts
+	object        threadObject                // what handles to the thread refer to
+	owner         object.Owner                // mutexes it owns, waits it makes
 
 	// All guarded by process.session.mu.
 	desktop  *Desktop // nil while the thread is not a GUI thread
@@ -165,6 +167,8 @@ func (e *Engine) stranger(s *Session, spec AttachSpec) (*Process, string) {
 	if from != nil {
 		p.parent = from.pid
 		p.spec.inheritLocked(from)
+		p.compat = from.compat
+		p.joinLocked(from.job)
 	}
 	p.enterLocked()
 	s.mu.Unlock()
@@ -205,6 +209,7 @@ func (c *connectSpec) inheritLocked(parent *Process) {
 
 func (e *Engine) addThread(p *Process) (*Thread, error) {
 	t := &Thread{id: e.tid.Add(1), process: p}
+	t.initWaits()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -254,6 +259,7 @@ func (t *Thread) Detach() {
 		t.leaveDesktopLocked()
 	}
 	p.session.unlock()
+	t.endWaits()
 	if o := t.impersonation.Swap(nil); o != nil {
 		o.Release()
 	}

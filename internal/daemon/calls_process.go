@@ -84,7 +84,7 @@ func (s *Services) SignalProcess(_ context.Context, c *Call, q *api.SignalProces
 // WaitForSingleObject waits until a process ended or the time is over; 0xFFFFFFFF milliseconds is
 // for ever. Win32: WaitForSingleObject. Rules: SYN-1, SYN-14.
 func (s *Services) WaitForSingleObject(ctx context.Context, c *Call, q *api.WaitRequest) (*api.WaitReply, error) {
-	r, err := c.Thread.WaitProcess(ctx, q.Handle, q.Millis)
+	r, err := c.Thread.WaitForSingleObject(ctx, q.Handle, q.Millis)
 	return &api.WaitReply{Result: r}, err
 }
 

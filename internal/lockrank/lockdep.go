@@ -53,7 +53,7 @@ func (m *Mutex) Lock() {
 	g := goroutine()
 	held.mu.Lock()
 	for _, h := range held.by[g] {
-		ascending := h.rank == Session && m.rank == Session && h.order < m.order
+		ascending := h.rank == m.rank && (m.rank == Session || m.rank == Dispatch) && h.order < m.order
 		if h == m {
 			held.mu.Unlock()
 			panic(fmt.Sprintf("lockrank: %v lock %d taken twice by one goroutine", m.rank, m.order))

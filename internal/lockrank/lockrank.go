@@ -14,11 +14,12 @@ type Rank uint8
 
 // The ranks, outermost first (STYLE.md, "Locks").
 const (
-	Engine  Rank = iota + 1 // session table, process table
-	Session                 // all of one session; two only by ascending session ID
-	Object                  // handle table, directory, signal state: one object's own
-	Queue                   // one thread's messages; never two
-	Leaf                    // event and audit rings: nothing is taken under them
+	Engine   Rank = iota + 1 // session table, process table
+	Session                  // all of one session; two only by ascending session ID
+	Object                   // handle table, directory: one object's own
+	Dispatch                 // signal state and wait list of one object; several only by ascending number
+	Queue                    // one thread's messages; never two
+	Leaf                     // event and audit rings: nothing is taken under them
 )
 
 // String names the rank.
@@ -30,6 +31,8 @@ func (r Rank) String() string {
 		return "Session"
 	case Object:
 		return "Object"
+	case Dispatch:
+		return "Dispatch"
 	case Queue:
 		return "Queue"
 	case Leaf:

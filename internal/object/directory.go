@@ -3,8 +3,8 @@
 package object
 
 import (
-	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"stationmaster/internal/lockrank"
@@ -23,21 +23,43 @@ var LinkKind = &Kind{Name: "SymbolicLink", Mapping: security.SymlinkMapping, Val
 // handle goes.
 type Directory struct {
 	Header
-	fold bool // immutable: names are compared without regard to case
+	fold   bool                      // immutable: names are compared without regard to case
+	closed bool                      // immutable: see Guard
+	parent atomic.Pointer[Directory] // where it was added last; nil for a root
 
-	mu      lockrank.Mutex
-	entries map[string]Object // guarded by mu; key folded when fold is set
-	order   []Object          // guarded by mu
+	mu          lockrank.Mutex
+	entries     map[string]*dirEntry // guarded by mu; key folded when fold is set
+	first, last *dirEntry            // guarded by mu: in the order they were added
+}
+
+// dirEntry is one name. All fields are guarded by Directory.mu.
+type dirEntry struct {
+	object     Object
+	prev, next *dirEntry
 }
 
 // NewDirectory makes an empty directory. fold says that names are compared
 // without regard to case, as those of window stations and pipes are (OBJ-18).
 func NewDirectory(name string, fold bool, sd *security.Descriptor) *Directory {
-	d := &Directory{fold: fold, entries: make(map[string]Object)}
-	d.Init(DirectoryKind, name, sd, nil)
-	d.mu.Init(lockrank.Object, 0)
+	d := &Directory{}
+	d.InitDirectory(name, fold, sd)
 	return d
 }
+
+// InitDirectory sets up a directory that is part of another object.
+func (d *Directory) InitDirectory(name string, fold bool, sd *security.Descriptor) {
+	d.fold, d.entries = fold, make(map[string]*dirEntry)
+	d.Init(DirectoryKind, name, sd, nil)
+	d.mu.Init(lockrank.Object, 0)
+}
+
+// Guard says that whoever passes through the directory needs TRAVERSE on it,
+// whatever privileges he has (OBJ-4). It must be called before anybody else
+// knows the directory.
+func (d *Directory) Guard() { d.closed = true }
+
+// Guarded reports whether Guard was called.
+func (d *Directory) Guarded() bool { return d.closed }
 
 // Link is a name that stands for another place in the tree (OBJ-3).
 type Link struct {
@@ -70,31 +92,47 @@ func Fold(name string) string {
 func (d *Directory) Lookup(name string) (Object, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fold {
-		// Most names are short and ASCII: fold them on the stack.
-		var buf [64]byte
-		if len(name) <= len(buf) {
-			ascii := true
-			for i := 0; i < len(name); i++ {
-				c := name[i]
-				if c >= 0x80 {
-					ascii = false
-					break
-				}
-				if 'a' <= c && c <= 'z' {
-					c -= 'a' - 'A'
-				}
-				buf[i] = c
-			}
-			if ascii {
-				o, ok := d.entries[string(buf[:len(name)])]
-				return o, ok
-			}
-		}
-		name = Fold(name)
+	e := d.findLocked(name)
+	if e == nil {
+		return nil, false
 	}
-	o, ok := d.entries[name]
-	return o, ok
+	return e.object, true
+}
+
+// Acquire gives the object of a name and counts one more handle on it, so that
+// its name can't go meanwhile. The caller releases it.
+func (d *Directory) Acquire(name string) (Object, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.findLocked(name)
+	if e == nil {
+		return nil, false
+	}
+	e.object.Head().Retain()
+	return e.object, true
+}
+
+func (d *Directory) findLocked(name string) *dirEntry {
+	d.mu.AssertHeld()
+	if !d.fold {
+		return d.entries[name]
+	}
+	// Most names are short and ASCII: fold them on the stack.
+	var buf [64]byte
+	if len(name) > len(buf) {
+		return d.entries[Fold(name)]
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c >= 0x80 {
+			return d.entries[Fold(name)]
+		}
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		buf[i] = c
+	}
+	return d.entries[string(buf[:len(name)])]
 }
 
 // Add gives an object its place under its own name and reports whether the
@@ -106,36 +144,79 @@ func (d *Directory) Add(o Object) bool {
 	if _, taken := d.entries[key]; taken {
 		return false
 	}
-	d.entries[key] = o
-	d.order = append(d.order, o)
+	if child, ok := o.(*Directory); ok {
+		child.parent.Store(d)
+	}
+	e := &dirEntry{object: o, prev: d.last}
+	if d.last == nil {
+		d.first = e
+	} else {
+		d.last.next = e
+	}
+	d.last = e
+	d.entries[key] = e
 	return true
 }
 
 // Remove takes an object out of the directory. It does nothing when the name
 // stands for another object by now.
-func (d *Directory) Remove(o Object) {
+func (d *Directory) Remove(o Object) { d.remove(o, false) }
+
+// RemoveUnused takes an object that has no handle out of the directory. It
+// reports false when the object was opened again meanwhile, or was not there
+// any more.
+func (d *Directory) RemoveUnused(o Object) bool { return d.remove(o, true) }
+
+func (d *Directory) remove(o Object, unused bool) bool {
 	key := d.key(o.Head().name)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.entries[key] != o {
-		return
+	e := d.entries[key]
+	if e == nil || e.object != o || unused && o.Head().Handles() > 0 {
+		return false
 	}
 	delete(d.entries, key)
-	d.order = slices.DeleteFunc(d.order, func(x Object) bool { return x == o })
+	if e.prev == nil {
+		d.first = e.next
+	} else {
+		e.prev.next = e.next
+	}
+	if e.next == nil {
+		d.last = e.prev
+	} else {
+		e.next.prev = e.prev
+	}
+	return true
 }
 
 // List gives the objects in the order they were made.
 func (d *Directory) List() []Object {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Clone(d.order)
+	list := make([]Object, 0, len(d.entries))
+	for e := d.first; e != nil; e = e.next {
+		list = append(list, e.object)
+	}
+	return list
 }
 
 // Len gives the number of objects.
 func (d *Directory) Len() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.order)
+	return len(d.entries)
+}
+
+// Parent gives the directory that the directory was added to, nil for a root.
+func (d *Directory) Parent() *Directory { return d.parent.Load() }
+
+// Path gives the directory's place in the tree; that of the root is empty.
+func (d *Directory) Path() string {
+	parent := d.parent.Load()
+	if parent == nil {
+		return d.name
+	}
+	return parent.Path() + `\` + d.name
 }
 
 func (d *Directory) key(name string) string {

@@ -38,6 +38,7 @@ type Header struct {
 	last func()                              // immutable; may be nil
 	sd   atomic.Pointer[security.Descriptor] // replaced whole, never edited
 	refs atomic.Int64                        // handles, and holds that count like one
+	keep atomic.Bool                         // it stays without handles; a hold of its own
 }
 
 // Init sets the header up. last is called each time the number of handles
@@ -48,6 +49,10 @@ func (h *Header) Init(kind *Kind, name string, sd *security.Descriptor, last fun
 	h.kind, h.name, h.last = kind, name, last
 	h.sd.Store(sd)
 }
+
+// OnLast sets or replaces the last function of Init. It must be called before
+// anybody else knows the object.
+func (h *Header) OnLast(last func()) { h.last = last }
 
 // Head lets a type that embeds a Header be an Object.
 func (h *Header) Head() *Header { return h }
@@ -78,6 +83,20 @@ func (h *Header) Release() {
 		h.last()
 	}
 }
+
+// SetPermanent says whether the object stays when its last handle goes
+// (OBJ-10). The caller has a handle and holds no lock.
+func (h *Header) SetPermanent(on bool) {
+	switch {
+	case on && h.keep.CompareAndSwap(false, true):
+		h.Retain()
+	case !on && h.keep.CompareAndSwap(true, false):
+		h.Release()
+	}
+}
+
+// Permanent reports whether SetPermanent said so.
+func (h *Header) Permanent() bool { return h.keep.Load() }
 
 // Handles gives the number of handles and holds.
 func (h *Header) Handles() int64 { return h.refs.Load() }

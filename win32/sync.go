@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package win32
+
+// Rights of named objects (SE-60).
+const (
+	EVENT_QUERY_STATE  AccessMask = 0x0001
+	EVENT_MODIFY_STATE AccessMask = 0x0002
+	EVENT_ALL_ACCESS   AccessMask = 0x1F0003
+
+	MUTANT_QUERY_STATE AccessMask = 0x0001
+	MUTEX_ALL_ACCESS   AccessMask = 0x1F0001
+
+	SEMAPHORE_QUERY_STATE  AccessMask = 0x0001
+	SEMAPHORE_MODIFY_STATE AccessMask = 0x0002
+	SEMAPHORE_ALL_ACCESS   AccessMask = 0x1F0003
+
+	TIMER_QUERY_STATE  AccessMask = 0x0001
+	TIMER_MODIFY_STATE AccessMask = 0x0002
+	TIMER_ALL_ACCESS   AccessMask = 0x1F0003
+
+	SECTION_QUERY       AccessMask = 0x0001
+	SECTION_MAP_WRITE   AccessMask = 0x0002
+	SECTION_MAP_READ    AccessMask = 0x0004
+	SECTION_MAP_EXECUTE AccessMask = 0x0008
+	SECTION_EXTEND_SIZE AccessMask = 0x0010
+	SECTION_ALL_ACCESS  AccessMask = 0xF001F
+
+	DIRECTORY_QUERY               AccessMask = 0x0001
+	DIRECTORY_TRAVERSE            AccessMask = 0x0002
+	DIRECTORY_CREATE_OBJECT       AccessMask = 0x0004
+	DIRECTORY_CREATE_SUBDIRECTORY AccessMask = 0x0008
+	DIRECTORY_ALL_ACCESS          AccessMask = 0xF000F
+
+	SYMBOLIC_LINK_QUERY      AccessMask = 0x0001
+	SYMBOLIC_LINK_ALL_ACCESS AccessMask = 0xF0001
+
+	JOB_OBJECT_ASSIGN_PROCESS AccessMask = 0x0001
+	JOB_OBJECT_SET_ATTRIBUTES AccessMask = 0x0002
+	JOB_OBJECT_QUERY          AccessMask = 0x0004
+	JOB_OBJECT_TERMINATE      AccessMask = 0x0008
+	JOB_OBJECT_ALL_ACCESS     AccessMask = 0x1F001F
+
+	THREAD_QUERY_INFORMATION         AccessMask = 0x0040
+	THREAD_QUERY_LIMITED_INFORMATION AccessMask = 0x0800
+	THREAD_ALL_ACCESS                AccessMask = 0x1FFFFF
+
+	PROCESS_SET_QUOTA AccessMask = 0x0100
+)
+
+// Results of a wait (SYN-1); 0x102 is WAIT_TIMEOUT, among the errors.
+const (
+	WAIT_OBJECT_0        = 0x00000000
+	WAIT_ABANDONED_0     = 0x00000080
+	WAIT_IO_COMPLETION   = 0x000000C0
+	WAIT_FAILED          = 0xFFFFFFFF
+	INFINITE             = 0xFFFFFFFF
+	MAXIMUM_WAIT_OBJECTS = 64
+)
+
+// Protections of sections (SYN-11).
+const (
+	PAGE_NOACCESS          = 0x01
+	PAGE_READONLY          = 0x02
+	PAGE_READWRITE         = 0x04
+	PAGE_WRITECOPY         = 0x08
+	PAGE_EXECUTE           = 0x10
+	PAGE_EXECUTE_READ      = 0x20
+	PAGE_EXECUTE_READWRITE = 0x40
+)
+
+// PRIVATE_NAMESPACE_FLAG_DESTROY lets ClosePrivateNamespace end a namespace (OBJ-15).
+const PRIVATE_NAMESPACE_FLAG_DESTROY = 0x1
