@@ -21,9 +21,18 @@ type Call struct {
 	// Files came with the call. They are closed when the call ends.
 	Files []*os.File
 
+	give     []*os.File // set by Give
 	server   *Server
 	takeover func(ctx context.Context, c net.Conn) // set by Takeover
+	after    func()                                // set by After
 }
+
+// After runs f once a blocking call's reply has been written, or could not be.
+func (c *Call) After(f func()) { c.after = f }
+
+// Give lets files travel to the client with the reply; they are closed here
+// once it has been written. Only calls with the flag GivesFiles may.
+func (c *Call) Give(files ...*os.File) { c.give = append(c.give, files...) }
 
 // Takeover lets a takeover call say what becomes of the connection after its
 // reply: serve gets it as a raw stream, with a context that ends when the

@@ -386,7 +386,8 @@ func (s *Services) Shutdown(_ context.Context, c *Call, q *api.ShutdownRequest) 
 	if s.BeginShutdown == nil {
 		return without(op, "shutdown")
 	}
-	s.BeginShutdown(q.KeepSessions)
+	// The end of the daemon closes this connection, too.
+	c.After(func() { s.BeginShutdown(q.KeepSessions) })
 	return nil
 }
 

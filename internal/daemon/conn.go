@@ -47,11 +47,10 @@ func (c *conn) serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := wire.NewReader(c.nc, api.MaxRequest)
 	defer r.Close()
-	// The order matters: calls that wait are told to stop and still answer
-	// before the connection closes; a peer that takes no answer holds them up
-	// for Limits.WriteTime at most.
-	defer c.nc.Close()
+	// The order matters: calls that wait are told to stop before they are
+	// waited for, and none of them writes to a thread that is gone.
 	defer c.work.Wait()
+	defer c.nc.Close()
 	defer cancel()
 	c.nc.SetReadDeadline(time.Now().Add(c.server.o.Limits.HelloTime))
 	greeted := false
@@ -143,7 +142,7 @@ func (c *conn) handle(ctx context.Context, q wire.Request, greeted *bool) (func(
 	} else {
 		c.buf = nil
 	}
-	if werr := c.write(out); werr != nil {
+	if werr := c.write(out, call.give...); werr != nil {
 		return nil, werr
 	}
 	if err != nil {
@@ -165,9 +164,11 @@ func (c *conn) run(ctx context.Context, call *Call, q wire.Request, name string,
 		err = &win32.Error{Op: name, Object: "reply", Code: win32.ERROR_MORE_DATA}
 	}
 	if err == nil {
-		wire.EndReply(out, q.ID, 0, 0)
+		wire.EndReply(out, q.ID, 0, len(call.give))
 		return out, nil
 	}
+	closeAll(call.give)
+	call.give = nil
 	out, code := wire.AppendError(wire.BeginReply(out[:0]), name, err)
 	wire.EndReply(out, q.ID, code, 0)
 	var body *bodyError
@@ -203,7 +204,10 @@ func (c *conn) start(ctx context.Context, call *Call, q wire.Request, name strin
 		c.mu.Lock()
 		delete(c.calls, q.ID)
 		c.mu.Unlock()
-		werr := c.write(out)
+		werr := c.write(out, call.give...)
+		if call.after != nil {
+			call.after()
+		}
 		if err != nil {
 			c.server.o.Binder.Malformed(c.thread, c.peer, err)
 		}
@@ -233,13 +237,14 @@ func (c *conn) replyError(id uint32, name string, err error) error {
 	return c.write(out)
 }
 
-// write sends one reply. A peer that does not take it in time loses the
-// connection, so that nothing piles up here.
-func (c *conn) write(frame []byte) error {
+// write sends one reply with its files, which it closes. A peer that does not
+// take it in time loses the connection, so that nothing piles up here.
+func (c *conn) write(frame []byte, files ...*os.File) error {
+	defer closeAll(files)
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	c.nc.SetWriteDeadline(time.Now().Add(c.server.o.Limits.WriteTime))
-	return wire.Send(c.nc, frame, nil)
+	return wire.Send(c.nc, frame, files)
 }
 
 func callName(op uint16) string {

@@ -122,8 +122,8 @@ type Handler interface {
 	// SignalProcess: Sends a Linux signal to a process; needs PROCESS_TERMINATE.
 	SignalProcess(ctx context.Context, c *Call, q *api.SignalProcessRequest) error
 
-	// WaitForSingleObject: Waits until a process ended or the time is over; 0xFFFFFFFF milliseconds is for
-	// ever. Win32: WaitForSingleObject. Rules: SYN-1, SYN-14.
+	// WaitForSingleObject: Waits until an object is signaled or the time is over; 0xFFFFFFFF milliseconds
+	// is for ever. Win32: WaitForSingleObject. Rules: SYN-1, SYN-2, SYN-4, SYN-8, SYN-13.
 	WaitForSingleObject(ctx context.Context, c *Call, q *api.WaitRequest) (*api.WaitReply, error)
 
 	// GetExitCodeProcess: Gives the exit code, 259 while the process runs. Win32: GetExitCodeProcess.
@@ -327,6 +327,153 @@ type Handler interface {
 	// Shutdown: Ends the daemon, with all sessions unless they are kept; administrators with
 	// SeShutdownPrivilege. Rules: SES-27, WTS-41.
 	Shutdown(ctx context.Context, c *Call, q *api.ShutdownRequest) error
+
+	// CreateEvent: Creates an event, or opens the one of that name. Win32: CreateEventEx. Rules: OBJ-5,
+	// OBJ-6, OBJ-7, OBJ-8, OBJ-9, SYN-5.
+	CreateEvent(ctx context.Context, c *Call, q *api.CreateEventRequest) (*api.OpenedReply, error)
+
+	// OpenEvent: Opens an event by name. Win32: OpenEvent. Rules: OBJ-17, SE-50c.
+	OpenEvent(ctx context.Context, c *Call, q *api.OpenRequest) (*api.HandleReply, error)
+
+	// SetEvent: Makes an event signaled. Win32: SetEvent. Rules: SYN-5.
+	SetEvent(ctx context.Context, c *Call, q *api.HandleRequest) error
+
+	// ResetEvent: Makes an event nonsignaled. Win32: ResetEvent. Rules: SYN-5.
+	ResetEvent(ctx context.Context, c *Call, q *api.HandleRequest) error
+
+	// PulseEvent: Lets those go who wait for an event now and leaves it nonsignaled. Win32: PulseEvent.
+	// Rules: SYN-5.
+	PulseEvent(ctx context.Context, c *Call, q *api.HandleRequest) error
+
+	// CreateMutex: Creates a mutex, or opens the one of that name. Win32: CreateMutexEx. Rules: OBJ-8,
+	// SYN-6.
+	CreateMutex(ctx context.Context, c *Call, q *api.CreateMutexRequest) (*api.OpenedReply, error)
+
+	// OpenMutex: Opens a mutex by name. Win32: OpenMutex. Rules: OBJ-17, SE-50c, SYN-7.
+	OpenMutex(ctx context.Context, c *Call, q *api.OpenRequest) (*api.HandleReply, error)
+
+	// ReleaseMutex: Gives a mutex back that the calling thread owns, once. Win32: ReleaseMutex. Rules:
+	// SYN-6.
+	ReleaseMutex(ctx context.Context, c *Call, q *api.HandleRequest) error
+
+	// CreateSemaphore: Creates a semaphore, or opens the one of that name. Win32: CreateSemaphoreEx.
+	// Rules: OBJ-8, SYN-9.
+	CreateSemaphore(ctx context.Context, c *Call, q *api.CreateSemaphoreRequest) (*api.OpenedReply, error)
+
+	// OpenSemaphore: Opens a semaphore by name. Win32: OpenSemaphore. Rules: OBJ-17, SE-50c.
+	OpenSemaphore(ctx context.Context, c *Call, q *api.OpenRequest) (*api.HandleReply, error)
+
+	// ReleaseSemaphore: Adds to a semaphore's count and gives the count before. Win32: ReleaseSemaphore.
+	// Rules: SYN-9.
+	ReleaseSemaphore(ctx context.Context, c *Call, q *api.ReleaseSemaphoreRequest) (*api.CountReply, error)
+
+	// CreateWaitableTimer: Creates a timer that does not run, or opens the one of that name. Win32:
+	// CreateWaitableTimerEx. Rules: OBJ-8, SYN-10.
+	CreateWaitableTimer(ctx context.Context, c *Call, q *api.CreateTimerRequest) (*api.OpenedReply, error)
+
+	// OpenWaitableTimer: Opens a timer by name. Win32: OpenWaitableTimer. Rules: OBJ-17, SE-50c.
+	OpenWaitableTimer(ctx context.Context, c *Call, q *api.OpenRequest) (*api.HandleReply, error)
+
+	// SetWaitableTimer: Starts a timer anew and makes it nonsignaled. Win32: SetWaitableTimer. Rules:
+	// SYN-10.
+	SetWaitableTimer(ctx context.Context, c *Call, q *api.SetTimerRequest) error
+
+	// CancelWaitableTimer: Stops a timer; whether it is signaled does not change. Win32:
+	// CancelWaitableTimer. Rules: SYN-10.
+	CancelWaitableTimer(ctx context.Context, c *Call, q *api.HandleRequest) error
+
+	// CreateFileMapping: Creates a section of memory, or opens the one of that name. Win32:
+	// CreateFileMapping. Rules: OBJ-8, OBJ-11, SYN-11.
+	CreateFileMapping(ctx context.Context, c *Call, q *api.CreateSectionRequest) (*api.OpenedReply, error)
+
+	// OpenFileMapping: Opens a section by name. Win32: OpenFileMapping. Rules: OBJ-17, SE-50c.
+	OpenFileMapping(ctx context.Context, c *Call, q *api.OpenRequest) (*api.HandleReply, error)
+
+	// MapViewOfFile: Gives the memory of a section as a descriptor to be mapped; it can write only when
+	// the request asks for that and the handle allows it. Win32: MapViewOfFile. Rules: SYN-11, SYN-12.
+	MapViewOfFile(ctx context.Context, c *Call, q *api.MapViewRequest) (*api.MapViewReply, error)
+
+	// CreateJobObject: Creates a job, or opens the one of that name. Win32: CreateJobObject. Rules: OBJ-8.
+	CreateJobObject(ctx context.Context, c *Call, q *api.CreateObjectRequest) (*api.OpenedReply, error)
+
+	// OpenJobObject: Opens a job by name. Win32: OpenJobObject. Rules: OBJ-17.
+	OpenJobObject(ctx context.Context, c *Call, q *api.OpenRequest) (*api.HandleReply, error)
+
+	// AssignProcessToJobObject: Makes a process a member of a job; what it starts from then on is a member
+	// too. Win32: AssignProcessToJobObject. Rules: SE-60.
+	AssignProcessToJobObject(ctx context.Context, c *Call, q *api.JobProcessRequest) error
+
+	// TerminateJobObject: Ends every process of a job. Win32: TerminateJobObject. Rules: SE-60.
+	TerminateJobObject(ctx context.Context, c *Call, q *api.TerminateJobRequest) error
+
+	// IsProcessInJob: Tells whether a process is in a job, or in any for job 0. Win32: IsProcessInJob.
+	// Rules: SE-60.
+	IsProcessInJob(ctx context.Context, c *Call, q *api.JobProcessRequest) (*api.BoolReply, error)
+
+	// QueryJobProcesses: Lists the processes of a job. Win32: QueryInformationJobObject. Rules: SE-60.
+	QueryJobProcesses(ctx context.Context, c *Call, q *api.HandleRequest) (*api.ProcessIDsReply, error)
+
+	// WaitForMultipleObjects: Waits until one object of up to 64 is signaled, or all are at once. Win32:
+	// WaitForMultipleObjects. Rules: SYN-1, SYN-2, SYN-3, SYN-4, SYN-8.
+	WaitForMultipleObjects(ctx context.Context, c *Call, q *api.WaitManyRequest) (*api.WaitReply, error)
+
+	// SignalObjectAndWait: Sets an event, releases a mutex or adds one to a semaphore, and waits for
+	// another object in the same breath. Win32: SignalObjectAndWait. Rules: SYN-14.
+	SignalObjectAndWait(ctx context.Context, c *Call, q *api.SignalAndWaitRequest) (*api.WaitReply, error)
+
+	// CreatePrivateNamespace: Makes a private namespace, whose objects the process calls alias\name.
+	// Win32: CreatePrivateNamespace. Rules: OBJ-15.
+	CreatePrivateNamespace(ctx context.Context, c *Call, q *api.PrivateNamespaceRequest) (*api.HandleReply, error)
+
+	// OpenPrivateNamespace: Opens the private namespace of a boundary. Win32: OpenPrivateNamespace. Rules:
+	// OBJ-15.
+	OpenPrivateNamespace(ctx context.Context, c *Call, q *api.PrivateNamespaceRequest) (*api.HandleReply, error)
+
+	// ClosePrivateNamespace: Closes a private namespace and forgets its alias; with Destroy nobody can
+	// open it any more. Win32: ClosePrivateNamespace. Rules: OBJ-15.
+	ClosePrivateNamespace(ctx context.Context, c *Call, q *api.CloseNamespaceRequest) error
+
+	// CreateDirectoryObject: Makes a directory of the object tree, or opens it (NtCreateDirectoryObject).
+	// Rules: OBJ-1, OBJ-4, OBJ-10.
+	CreateDirectoryObject(ctx context.Context, c *Call, q *api.CreateTreeRequest) (*api.OpenedReply, error)
+
+	// OpenDirectoryObject: Opens a directory of the object tree by its path (NtOpenDirectoryObject).
+	// Rules: OBJ-1, OBJ-4.
+	OpenDirectoryObject(ctx context.Context, c *Call, q *api.OpenRequest) (*api.HandleReply, error)
+
+	// CreateSymbolicLinkObject: Makes a link of the object tree, or opens it (NtCreateSymbolicLinkObject).
+	// Rules: OBJ-7, OBJ-10, OBJ-11.
+	CreateSymbolicLinkObject(ctx context.Context, c *Call, q *api.CreateTreeRequest) (*api.OpenedReply, error)
+
+	// OpenSymbolicLinkObject: Opens a link of the object tree itself (NtOpenSymbolicLinkObject). Rules:
+	// OBJ-1.
+	OpenSymbolicLinkObject(ctx context.Context, c *Call, q *api.OpenRequest) (*api.HandleReply, error)
+
+	// QuerySymbolicLinkObject: Gives where a link leads (NtQuerySymbolicLinkObject). Rules: OBJ-3.
+	QuerySymbolicLinkObject(ctx context.Context, c *Call, q *api.HandleRequest) (*api.LinkTargetReply, error)
+
+	// SetPermanentObject: Makes a directory or link stay without handles, or go with its last one
+	// (NtMakePermanentObject, NtMakeTemporaryObject). Rules: OBJ-10.
+	SetPermanentObject(ctx context.Context, c *Call, q *api.SetPermanentRequest) error
+
+	// CompareObjectHandles: Tells whether two handles refer to the same object. Win32:
+	// CompareObjectHandles. Rules: HND-11.
+	CompareObjectHandles(ctx context.Context, c *Call, q *api.CompareHandlesRequest) (*api.BoolReply, error)
+
+	// QueryObject: Tells type, name, rights and handle count of the object behind a handle
+	// (NtQueryObject). Rules: UO-17.
+	QueryObject(ctx context.Context, c *Call, q *api.HandleRequest) (*api.QueryObjectReply, error)
+
+	// OpenThread: Opens a thread, which is a connection, by its ID. Win32: OpenThread. Rules: HND-14.
+	OpenThread(ctx context.Context, c *Call, q *api.OpenThreadRequest) (*api.HandleReply, error)
+
+	// GetKernelObjectSecurity: Gives parts of the security descriptor of any object, self-relative. Win32:
+	// GetKernelObjectSecurity. Rules: SE-63.
+	GetKernelObjectSecurity(ctx context.Context, c *Call, q *api.SecurityRequest) (*api.BytesReply, error)
+
+	// SetKernelObjectSecurity: Replaces parts of the security descriptor of any object; open handles keep
+	// their rights. Win32: SetKernelObjectSecurity. Rules: SE-63.
+	SetKernelObjectSecurity(ctx context.Context, c *Call, q *api.SetSecurityRequest) error
 }
 
 // dispatch decodes the body of a call, runs it and appends the encoded reply to out.
@@ -1056,6 +1203,362 @@ func dispatch(ctx context.Context, h Handler, c *Call, op uint16, body, out []by
 			return out, badBody("Shutdown", err)
 		}
 		return out, h.Shutdown(ctx, c, q)
+	case wire.OpCreateEvent:
+		q, err := wire.DecodeCreateEventRequest(body)
+		if err != nil {
+			return out, badBody("CreateEventEx", err)
+		}
+		r, err := h.CreateEvent(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendOpenedReply(out, r), nil
+	case wire.OpOpenEvent:
+		q, err := wire.DecodeOpenRequest(body)
+		if err != nil {
+			return out, badBody("OpenEvent", err)
+		}
+		r, err := h.OpenEvent(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpSetEvent:
+		q, err := wire.DecodeHandleRequest(body)
+		if err != nil {
+			return out, badBody("SetEvent", err)
+		}
+		return out, h.SetEvent(ctx, c, q)
+	case wire.OpResetEvent:
+		q, err := wire.DecodeHandleRequest(body)
+		if err != nil {
+			return out, badBody("ResetEvent", err)
+		}
+		return out, h.ResetEvent(ctx, c, q)
+	case wire.OpPulseEvent:
+		q, err := wire.DecodeHandleRequest(body)
+		if err != nil {
+			return out, badBody("PulseEvent", err)
+		}
+		return out, h.PulseEvent(ctx, c, q)
+	case wire.OpCreateMutex:
+		q, err := wire.DecodeCreateMutexRequest(body)
+		if err != nil {
+			return out, badBody("CreateMutexEx", err)
+		}
+		r, err := h.CreateMutex(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendOpenedReply(out, r), nil
+	case wire.OpOpenMutex:
+		q, err := wire.DecodeOpenRequest(body)
+		if err != nil {
+			return out, badBody("OpenMutex", err)
+		}
+		r, err := h.OpenMutex(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpReleaseMutex:
+		q, err := wire.DecodeHandleRequest(body)
+		if err != nil {
+			return out, badBody("ReleaseMutex", err)
+		}
+		return out, h.ReleaseMutex(ctx, c, q)
+	case wire.OpCreateSemaphore:
+		q, err := wire.DecodeCreateSemaphoreRequest(body)
+		if err != nil {
+			return out, badBody("CreateSemaphoreEx", err)
+		}
+		r, err := h.CreateSemaphore(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendOpenedReply(out, r), nil
+	case wire.OpOpenSemaphore:
+		q, err := wire.DecodeOpenRequest(body)
+		if err != nil {
+			return out, badBody("OpenSemaphore", err)
+		}
+		r, err := h.OpenSemaphore(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpReleaseSemaphore:
+		q, err := wire.DecodeReleaseSemaphoreRequest(body)
+		if err != nil {
+			return out, badBody("ReleaseSemaphore", err)
+		}
+		r, err := h.ReleaseSemaphore(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendCountReply(out, r), nil
+	case wire.OpCreateWaitableTimer:
+		q, err := wire.DecodeCreateTimerRequest(body)
+		if err != nil {
+			return out, badBody("CreateWaitableTimerEx", err)
+		}
+		r, err := h.CreateWaitableTimer(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendOpenedReply(out, r), nil
+	case wire.OpOpenWaitableTimer:
+		q, err := wire.DecodeOpenRequest(body)
+		if err != nil {
+			return out, badBody("OpenWaitableTimer", err)
+		}
+		r, err := h.OpenWaitableTimer(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpSetWaitableTimer:
+		q, err := wire.DecodeSetTimerRequest(body)
+		if err != nil {
+			return out, badBody("SetWaitableTimer", err)
+		}
+		return out, h.SetWaitableTimer(ctx, c, q)
+	case wire.OpCancelWaitableTimer:
+		q, err := wire.DecodeHandleRequest(body)
+		if err != nil {
+			return out, badBody("CancelWaitableTimer", err)
+		}
+		return out, h.CancelWaitableTimer(ctx, c, q)
+	case wire.OpCreateFileMapping:
+		q, err := wire.DecodeCreateSectionRequest(body)
+		if err != nil {
+			return out, badBody("CreateFileMapping", err)
+		}
+		r, err := h.CreateFileMapping(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendOpenedReply(out, r), nil
+	case wire.OpOpenFileMapping:
+		q, err := wire.DecodeOpenRequest(body)
+		if err != nil {
+			return out, badBody("OpenFileMapping", err)
+		}
+		r, err := h.OpenFileMapping(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpMapViewOfFile:
+		q, err := wire.DecodeMapViewRequest(body)
+		if err != nil {
+			return out, badBody("MapViewOfFile", err)
+		}
+		r, err := h.MapViewOfFile(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendMapViewReply(out, r), nil
+	case wire.OpCreateJobObject:
+		q, err := wire.DecodeCreateObjectRequest(body)
+		if err != nil {
+			return out, badBody("CreateJobObject", err)
+		}
+		r, err := h.CreateJobObject(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendOpenedReply(out, r), nil
+	case wire.OpOpenJobObject:
+		q, err := wire.DecodeOpenRequest(body)
+		if err != nil {
+			return out, badBody("OpenJobObject", err)
+		}
+		r, err := h.OpenJobObject(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpAssignProcessToJobObject:
+		q, err := wire.DecodeJobProcessRequest(body)
+		if err != nil {
+			return out, badBody("AssignProcessToJobObject", err)
+		}
+		return out, h.AssignProcessToJobObject(ctx, c, q)
+	case wire.OpTerminateJobObject:
+		q, err := wire.DecodeTerminateJobRequest(body)
+		if err != nil {
+			return out, badBody("TerminateJobObject", err)
+		}
+		return out, h.TerminateJobObject(ctx, c, q)
+	case wire.OpIsProcessInJob:
+		q, err := wire.DecodeJobProcessRequest(body)
+		if err != nil {
+			return out, badBody("IsProcessInJob", err)
+		}
+		r, err := h.IsProcessInJob(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendBoolReply(out, r), nil
+	case wire.OpQueryJobProcesses:
+		q, err := wire.DecodeHandleRequest(body)
+		if err != nil {
+			return out, badBody("QueryInformationJobObject", err)
+		}
+		r, err := h.QueryJobProcesses(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendProcessIDsReply(out, r), nil
+	case wire.OpWaitForMultipleObjects:
+		q, err := wire.DecodeWaitManyRequest(body)
+		if err != nil {
+			return out, badBody("WaitForMultipleObjects", err)
+		}
+		r, err := h.WaitForMultipleObjects(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWaitReply(out, r), nil
+	case wire.OpSignalObjectAndWait:
+		q, err := wire.DecodeSignalAndWaitRequest(body)
+		if err != nil {
+			return out, badBody("SignalObjectAndWait", err)
+		}
+		r, err := h.SignalObjectAndWait(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWaitReply(out, r), nil
+	case wire.OpCreatePrivateNamespace:
+		q, err := wire.DecodePrivateNamespaceRequest(body)
+		if err != nil {
+			return out, badBody("CreatePrivateNamespace", err)
+		}
+		r, err := h.CreatePrivateNamespace(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpOpenPrivateNamespace:
+		q, err := wire.DecodePrivateNamespaceRequest(body)
+		if err != nil {
+			return out, badBody("OpenPrivateNamespace", err)
+		}
+		r, err := h.OpenPrivateNamespace(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpClosePrivateNamespace:
+		q, err := wire.DecodeCloseNamespaceRequest(body)
+		if err != nil {
+			return out, badBody("ClosePrivateNamespace", err)
+		}
+		return out, h.ClosePrivateNamespace(ctx, c, q)
+	case wire.OpCreateDirectoryObject:
+		q, err := wire.DecodeCreateTreeRequest(body)
+		if err != nil {
+			return out, badBody("CreateDirectoryObject", err)
+		}
+		r, err := h.CreateDirectoryObject(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendOpenedReply(out, r), nil
+	case wire.OpOpenDirectoryObject:
+		q, err := wire.DecodeOpenRequest(body)
+		if err != nil {
+			return out, badBody("OpenDirectoryObject", err)
+		}
+		r, err := h.OpenDirectoryObject(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpCreateSymbolicLinkObject:
+		q, err := wire.DecodeCreateTreeRequest(body)
+		if err != nil {
+			return out, badBody("CreateSymbolicLinkObject", err)
+		}
+		r, err := h.CreateSymbolicLinkObject(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendOpenedReply(out, r), nil
+	case wire.OpOpenSymbolicLinkObject:
+		q, err := wire.DecodeOpenRequest(body)
+		if err != nil {
+			return out, badBody("OpenSymbolicLinkObject", err)
+		}
+		r, err := h.OpenSymbolicLinkObject(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpQuerySymbolicLinkObject:
+		q, err := wire.DecodeHandleRequest(body)
+		if err != nil {
+			return out, badBody("QuerySymbolicLinkObject", err)
+		}
+		r, err := h.QuerySymbolicLinkObject(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendLinkTargetReply(out, r), nil
+	case wire.OpSetPermanentObject:
+		q, err := wire.DecodeSetPermanentRequest(body)
+		if err != nil {
+			return out, badBody("SetPermanentObject", err)
+		}
+		return out, h.SetPermanentObject(ctx, c, q)
+	case wire.OpCompareObjectHandles:
+		q, err := wire.DecodeCompareHandlesRequest(body)
+		if err != nil {
+			return out, badBody("CompareObjectHandles", err)
+		}
+		r, err := h.CompareObjectHandles(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendBoolReply(out, r), nil
+	case wire.OpQueryObject:
+		q, err := wire.DecodeHandleRequest(body)
+		if err != nil {
+			return out, badBody("QueryObject", err)
+		}
+		r, err := h.QueryObject(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendQueryObjectReply(out, r), nil
+	case wire.OpOpenThread:
+		q, err := wire.DecodeOpenThreadRequest(body)
+		if err != nil {
+			return out, badBody("OpenThread", err)
+		}
+		r, err := h.OpenThread(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpGetKernelObjectSecurity:
+		q, err := wire.DecodeSecurityRequest(body)
+		if err != nil {
+			return out, badBody("GetKernelObjectSecurity", err)
+		}
+		r, err := h.GetKernelObjectSecurity(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendBytesReply(out, r), nil
+	case wire.OpSetKernelObjectSecurity:
+		q, err := wire.DecodeSetSecurityRequest(body)
+		if err != nil {
+			return out, badBody("SetKernelObjectSecurity", err)
+		}
+		return out, h.SetKernelObjectSecurity(ctx, c, q)
 	}
 	return out, errNoCall(op)
 }

@@ -153,9 +153,7 @@ func (s *Server) Close() error {
 	first := !s.closed
 	s.closed = true
 	for c := range s.conns {
-		// The read loop ends; calls under way, the one that asked for the end
-		// of the daemon among them, are still answered.
-		c.nc.CloseRead()
+		c.nc.Close()
 	}
 	s.mu.Unlock()
 	if first {

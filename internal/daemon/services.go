@@ -41,6 +41,10 @@ type Services struct {
 	Started time.Time
 	Logger  *slog.Logger
 
+	// TicketState is a file in the live state that keeps who redeemed which
+	// ticket, so that sign-ins outlive the daemon; empty for none.
+	TicketState string
+
 	tickets     tickets
 	descriptors sync.Mutex // held while SetObjectSecurity replaces a descriptor
 }

@@ -8,6 +8,12 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,11 +35,25 @@ const (
 	maxTickets    = 256 // waiting to be redeemed; the oldest goes first
 )
 
-// tickets are the one-time tickets that have not been redeemed. Only hashes
-// are kept, in memory: a restart of the daemon makes them void.
+// tickets are the one-time tickets, of which only hashes are kept. A restart of
+// the daemon makes void what was not redeemed. Who redeemed one may show it to
+// each daemon that comes after, once, because its token went with the daemon
+// before: so a console that goes on keeps its people signed in.
 type tickets struct {
-	mu   sync.Mutex
-	open []ticket // guarded by mu; oldest first
+	mu       sync.Mutex
+	open     []ticket   // guarded by mu; oldest first
+	redeemed []redeemed // guarded by mu; oldest first; renewals take the path's file
+	loaded   bool       // guarded by mu: redeemed has what the file had
+}
+
+// redeemed is a ticket that has been redeemed, in the live state.
+type redeemed struct {
+	Hash    []byte
+	Subject string
+	Person  bool
+	PID     int    // who redeemed it
+	Start   uint64 // when that process started, so that the number is nobody else's
+	Daemon  uint64 // which redeemed it last
 }
 
 type ticket struct {
@@ -78,6 +98,69 @@ func (ts *tickets) take(text string) (ticket, bool) {
 	return t, true
 }
 
+// redeem takes a ticket for a process, or renews one that the same process
+// redeemed with an earlier daemon. path is the file that outlives the daemon,
+// empty for none.
+func (ts *tickets) redeem(text, path string, pid int, start, daemon uint64, log *slog.Logger) (ticket, bool) {
+	t, fresh := ts.take(text)
+	hash := sha256.Sum256([]byte(text))
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if !ts.loaded {
+		ts.loaded = true
+		ts.redeemed = loadRedeemed(path, log)
+	}
+	switch {
+	case fresh:
+		if len(ts.redeemed) >= maxTickets {
+			ts.redeemed = ts.redeemed[1:]
+		}
+		ts.redeemed = append(ts.redeemed, redeemed{hash[:], t.subject, t.person, pid, start, daemon})
+	default:
+		at := slices.IndexFunc(ts.redeemed, func(r redeemed) bool {
+			return subtle.ConstantTimeCompare(hash[:], r.Hash) == 1 && r.PID == pid && r.Start == start && start != 0 && r.Daemon != daemon
+		})
+		if at < 0 {
+			return ticket{}, false
+		}
+		r := &ts.redeemed[at]
+		r.Daemon = daemon
+		t = ticket{hash: hash, subject: r.Subject, person: r.Person}
+	}
+	if path == "" {
+		return t, true
+	}
+	b, err := json.Marshal(ts.redeemed)
+	if err == nil {
+		err = os.WriteFile(path+".new", b, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		log.Error("a sign-in will not outlive the daemon", "error", err)
+	}
+	return t, true
+}
+
+func loadRedeemed(path string, log *slog.Logger) (list []redeemed) {
+	if path == "" {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &list)
+	}
+	if err != nil {
+		log.Error("sign-ins of the daemon before are lost", "error", err)
+		return nil
+	}
+	return list
+}
+
 func (ts *tickets) expireLocked() {
 	now, keep := time.Now(), ts.open[:0]
 	for _, t := range ts.open {
@@ -119,10 +202,11 @@ func (s *Services) CreateTicket(_ context.Context, c *Call, q *api.CreateTicketR
 
 // RedeemTicket gives the token of a ticket's subject to whoever has the
 // ticket: LocalSystem for the operator's; for an account the token of its
-// session if it is logged on, else that of a network logon.
+// session if it is logged on, else that of a network logon. The process that
+// redeemed a ticket may do so once more with each later daemon.
 func (s *Services) RedeemTicket(_ context.Context, c *Call, q *api.RedeemTicketRequest) (*api.RedeemTicketReply, error) {
 	const op = "RedeemTicket"
-	t, ok := s.tickets.take(q.Ticket)
+	t, ok := s.tickets.redeem(q.Ticket, s.TicketState, c.Peer.PID, c.Peer.StartTime, s.Daemon, s.log())
 	if !ok {
 		return nil, c.Thread.Refuse(op, "", win32.ERROR_LOGON_FAILURE, "IN-9", "no such ticket: used, expired or never made")
 	}
