@@ -175,7 +175,7 @@ func (x *executive) start(ctx context.Context) (err error) {
 	}
 	x.handlers = &daemon.Services{
 		Engine: x.engine, Store: store, Winlogon: x.winlogon, Sessions: x.sessions, SCM: x.services, Display: x.screens,
-		FillStatus: x.fillStatus, BeginShutdown: x.begin,
+		FillStatus: x.fillStatus, BeginShutdown: x.begin, TicketState: x.live.ticketsPath(),
 		Version: version(), Product: "Stationmaster " + version(), Daemon: randomID(), Started: x.started, Logger: cfg.log,
 	}
 	x.binder = daemon.NewEngineBinder(x.engine, x.handlers, host.Ancestors, cfg.log)

@@ -32,6 +32,7 @@ func openLiveState(dir string, log *slog.Logger) (*liveState, error) {
 }
 
 func (l *liveState) messagesPath() string { return filepath.Join(l.dir, "messages.json") }
+func (l *liveState) ticketsPath() string  { return filepath.Join(l.dir, "tickets.json") }
 func (l *liveState) servicesPath() string { return filepath.Join(l.dir, "services.json") }
 
 func (l *liveState) path(id uint32) string {
