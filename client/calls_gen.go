@@ -366,10 +366,10 @@ func (c *Conn) SignalProcess(ctx context.Context, q SignalProcessRequest) error 
 	return err
 }
 
-// WaitForSingleObject: Waits until a process ended or the time is over; 0xFFFFFFFF milliseconds is for
-// ever. It may wait; cancelling ctx ends the wait and keeps the connection.
+// WaitForSingleObject: Waits until an object is signaled or the time is over; 0xFFFFFFFF milliseconds
+// is for ever. It may wait; cancelling ctx ends the wait and keeps the connection.
 //
-// Win32: WaitForSingleObject. Rules: SYN-1, SYN-14.
+// Win32: WaitForSingleObject. Rules: SYN-1, SYN-2, SYN-4, SYN-8, SYN-13.
 func (c *Conn) WaitForSingleObject(ctx context.Context, q WaitRequest) (WaitReply, error) {
 	b, err := c.call(ctx, wire.OpWaitForSingleObject, wire.AppendWaitRequest(nil, &q), nil)
 	if err != nil {
@@ -1108,5 +1108,539 @@ func (c *Conn) RedeemTicket(ctx context.Context, q RedeemTicketRequest) (RedeemT
 // Rules: SES-27, WTS-41.
 func (c *Conn) Shutdown(ctx context.Context, q ShutdownRequest) error {
 	_, err := c.call(ctx, wire.OpShutdown, wire.AppendShutdownRequest(nil, &q), nil)
+	return err
+}
+
+// CreateEvent: Creates an event, or opens the one of that name.
+//
+// Win32: CreateEventEx. Rules: OBJ-5, OBJ-6, OBJ-7, OBJ-8, OBJ-9, SYN-5.
+func (c *Conn) CreateEvent(ctx context.Context, q CreateEventRequest) (OpenedReply, error) {
+	b, err := c.call(ctx, wire.OpCreateEvent, wire.AppendCreateEventRequest(nil, &q), nil)
+	if err != nil {
+		return OpenedReply{}, err
+	}
+	r, err := wire.DecodeOpenedReply(b)
+	if err != nil {
+		return OpenedReply{}, c.garbled(wire.OpCreateEvent, err)
+	}
+	return *r, nil
+}
+
+// OpenEvent: Opens an event by name.
+//
+// Win32: OpenEvent. Rules: OBJ-17, SE-50c.
+func (c *Conn) OpenEvent(ctx context.Context, q OpenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenEvent, wire.AppendOpenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenEvent, err)
+	}
+	return *r, nil
+}
+
+// SetEvent: Makes an event signaled.
+//
+// Win32: SetEvent. Rules: SYN-5.
+func (c *Conn) SetEvent(ctx context.Context, q HandleRequest) error {
+	_, err := c.call(ctx, wire.OpSetEvent, wire.AppendHandleRequest(nil, &q), nil)
+	return err
+}
+
+// ResetEvent: Makes an event nonsignaled.
+//
+// Win32: ResetEvent. Rules: SYN-5.
+func (c *Conn) ResetEvent(ctx context.Context, q HandleRequest) error {
+	_, err := c.call(ctx, wire.OpResetEvent, wire.AppendHandleRequest(nil, &q), nil)
+	return err
+}
+
+// PulseEvent: Lets those go who wait for an event now and leaves it nonsignaled.
+//
+// Win32: PulseEvent. Rules: SYN-5.
+func (c *Conn) PulseEvent(ctx context.Context, q HandleRequest) error {
+	_, err := c.call(ctx, wire.OpPulseEvent, wire.AppendHandleRequest(nil, &q), nil)
+	return err
+}
+
+// CreateMutex: Creates a mutex, or opens the one of that name.
+//
+// Win32: CreateMutexEx. Rules: OBJ-8, SYN-6.
+func (c *Conn) CreateMutex(ctx context.Context, q CreateMutexRequest) (OpenedReply, error) {
+	b, err := c.call(ctx, wire.OpCreateMutex, wire.AppendCreateMutexRequest(nil, &q), nil)
+	if err != nil {
+		return OpenedReply{}, err
+	}
+	r, err := wire.DecodeOpenedReply(b)
+	if err != nil {
+		return OpenedReply{}, c.garbled(wire.OpCreateMutex, err)
+	}
+	return *r, nil
+}
+
+// OpenMutex: Opens a mutex by name.
+//
+// Win32: OpenMutex. Rules: OBJ-17, SE-50c, SYN-7.
+func (c *Conn) OpenMutex(ctx context.Context, q OpenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenMutex, wire.AppendOpenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenMutex, err)
+	}
+	return *r, nil
+}
+
+// ReleaseMutex: Gives a mutex back that the calling thread owns, once.
+//
+// Win32: ReleaseMutex. Rules: SYN-6.
+func (c *Conn) ReleaseMutex(ctx context.Context, q HandleRequest) error {
+	_, err := c.call(ctx, wire.OpReleaseMutex, wire.AppendHandleRequest(nil, &q), nil)
+	return err
+}
+
+// CreateSemaphore: Creates a semaphore, or opens the one of that name.
+//
+// Win32: CreateSemaphoreEx. Rules: OBJ-8, SYN-9.
+func (c *Conn) CreateSemaphore(ctx context.Context, q CreateSemaphoreRequest) (OpenedReply, error) {
+	b, err := c.call(ctx, wire.OpCreateSemaphore, wire.AppendCreateSemaphoreRequest(nil, &q), nil)
+	if err != nil {
+		return OpenedReply{}, err
+	}
+	r, err := wire.DecodeOpenedReply(b)
+	if err != nil {
+		return OpenedReply{}, c.garbled(wire.OpCreateSemaphore, err)
+	}
+	return *r, nil
+}
+
+// OpenSemaphore: Opens a semaphore by name.
+//
+// Win32: OpenSemaphore. Rules: OBJ-17, SE-50c.
+func (c *Conn) OpenSemaphore(ctx context.Context, q OpenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenSemaphore, wire.AppendOpenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenSemaphore, err)
+	}
+	return *r, nil
+}
+
+// ReleaseSemaphore: Adds to a semaphore's count and gives the count before.
+//
+// Win32: ReleaseSemaphore. Rules: SYN-9.
+func (c *Conn) ReleaseSemaphore(ctx context.Context, q ReleaseSemaphoreRequest) (CountReply, error) {
+	b, err := c.call(ctx, wire.OpReleaseSemaphore, wire.AppendReleaseSemaphoreRequest(nil, &q), nil)
+	if err != nil {
+		return CountReply{}, err
+	}
+	r, err := wire.DecodeCountReply(b)
+	if err != nil {
+		return CountReply{}, c.garbled(wire.OpReleaseSemaphore, err)
+	}
+	return *r, nil
+}
+
+// CreateWaitableTimer: Creates a timer that does not run, or opens the one of that name.
+//
+// Win32: CreateWaitableTimerEx. Rules: OBJ-8, SYN-10.
+func (c *Conn) CreateWaitableTimer(ctx context.Context, q CreateTimerRequest) (OpenedReply, error) {
+	b, err := c.call(ctx, wire.OpCreateWaitableTimer, wire.AppendCreateTimerRequest(nil, &q), nil)
+	if err != nil {
+		return OpenedReply{}, err
+	}
+	r, err := wire.DecodeOpenedReply(b)
+	if err != nil {
+		return OpenedReply{}, c.garbled(wire.OpCreateWaitableTimer, err)
+	}
+	return *r, nil
+}
+
+// OpenWaitableTimer: Opens a timer by name.
+//
+// Win32: OpenWaitableTimer. Rules: OBJ-17, SE-50c.
+func (c *Conn) OpenWaitableTimer(ctx context.Context, q OpenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenWaitableTimer, wire.AppendOpenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenWaitableTimer, err)
+	}
+	return *r, nil
+}
+
+// SetWaitableTimer: Starts a timer anew and makes it nonsignaled.
+//
+// Win32: SetWaitableTimer. Rules: SYN-10.
+func (c *Conn) SetWaitableTimer(ctx context.Context, q SetTimerRequest) error {
+	_, err := c.call(ctx, wire.OpSetWaitableTimer, wire.AppendSetTimerRequest(nil, &q), nil)
+	return err
+}
+
+// CancelWaitableTimer: Stops a timer; whether it is signaled does not change.
+//
+// Win32: CancelWaitableTimer. Rules: SYN-10.
+func (c *Conn) CancelWaitableTimer(ctx context.Context, q HandleRequest) error {
+	_, err := c.call(ctx, wire.OpCancelWaitableTimer, wire.AppendHandleRequest(nil, &q), nil)
+	return err
+}
+
+// CreateFileMapping: Creates a section of memory, or opens the one of that name.
+//
+// Win32: CreateFileMapping. Rules: OBJ-8, OBJ-11, SYN-11.
+func (c *Conn) CreateFileMapping(ctx context.Context, q CreateSectionRequest) (OpenedReply, error) {
+	b, err := c.call(ctx, wire.OpCreateFileMapping, wire.AppendCreateSectionRequest(nil, &q), nil)
+	if err != nil {
+		return OpenedReply{}, err
+	}
+	r, err := wire.DecodeOpenedReply(b)
+	if err != nil {
+		return OpenedReply{}, c.garbled(wire.OpCreateFileMapping, err)
+	}
+	return *r, nil
+}
+
+// OpenFileMapping: Opens a section by name.
+//
+// Win32: OpenFileMapping. Rules: OBJ-17, SE-50c.
+func (c *Conn) OpenFileMapping(ctx context.Context, q OpenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenFileMapping, wire.AppendOpenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenFileMapping, err)
+	}
+	return *r, nil
+}
+
+// MapViewOfFile: Gives the memory of a section as a descriptor to be mapped; it can write only when
+// the request asks for that and the handle allows it. The files of the reply are the caller's to
+// close.
+//
+// Win32: MapViewOfFile. Rules: SYN-11, SYN-12.
+func (c *Conn) MapViewOfFile(ctx context.Context, q MapViewRequest) (MapViewReply, []*os.File, error) {
+	b, given, err := c.callGives(ctx, wire.OpMapViewOfFile, wire.AppendMapViewRequest(nil, &q))
+	if err != nil {
+		return MapViewReply{}, nil, err
+	}
+	r, err := wire.DecodeMapViewReply(b)
+	if err != nil {
+		closeFiles(given)
+		return MapViewReply{}, nil, c.garbled(wire.OpMapViewOfFile, err)
+	}
+	return *r, given, nil
+}
+
+// CreateJobObject: Creates a job, or opens the one of that name.
+//
+// Win32: CreateJobObject. Rules: OBJ-8.
+func (c *Conn) CreateJobObject(ctx context.Context, q CreateObjectRequest) (OpenedReply, error) {
+	b, err := c.call(ctx, wire.OpCreateJobObject, wire.AppendCreateObjectRequest(nil, &q), nil)
+	if err != nil {
+		return OpenedReply{}, err
+	}
+	r, err := wire.DecodeOpenedReply(b)
+	if err != nil {
+		return OpenedReply{}, c.garbled(wire.OpCreateJobObject, err)
+	}
+	return *r, nil
+}
+
+// OpenJobObject: Opens a job by name.
+//
+// Win32: OpenJobObject. Rules: OBJ-17.
+func (c *Conn) OpenJobObject(ctx context.Context, q OpenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenJobObject, wire.AppendOpenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenJobObject, err)
+	}
+	return *r, nil
+}
+
+// AssignProcessToJobObject: Makes a process a member of a job; what it starts from then on is a member
+// too.
+//
+// Win32: AssignProcessToJobObject. Rules: SE-60.
+func (c *Conn) AssignProcessToJobObject(ctx context.Context, q JobProcessRequest) error {
+	_, err := c.call(ctx, wire.OpAssignProcessToJobObject, wire.AppendJobProcessRequest(nil, &q), nil)
+	return err
+}
+
+// TerminateJobObject: Ends every process of a job.
+//
+// Win32: TerminateJobObject. Rules: SE-60.
+func (c *Conn) TerminateJobObject(ctx context.Context, q TerminateJobRequest) error {
+	_, err := c.call(ctx, wire.OpTerminateJobObject, wire.AppendTerminateJobRequest(nil, &q), nil)
+	return err
+}
+
+// IsProcessInJob: Tells whether a process is in a job, or in any for job 0.
+//
+// Win32: IsProcessInJob. Rules: SE-60.
+func (c *Conn) IsProcessInJob(ctx context.Context, q JobProcessRequest) (BoolReply, error) {
+	b, err := c.call(ctx, wire.OpIsProcessInJob, wire.AppendJobProcessRequest(nil, &q), nil)
+	if err != nil {
+		return BoolReply{}, err
+	}
+	r, err := wire.DecodeBoolReply(b)
+	if err != nil {
+		return BoolReply{}, c.garbled(wire.OpIsProcessInJob, err)
+	}
+	return *r, nil
+}
+
+// QueryJobProcesses: Lists the processes of a job.
+//
+// Win32: QueryInformationJobObject. Rules: SE-60.
+func (c *Conn) QueryJobProcesses(ctx context.Context, q HandleRequest) (ProcessIDsReply, error) {
+	b, err := c.call(ctx, wire.OpQueryJobProcesses, wire.AppendHandleRequest(nil, &q), nil)
+	if err != nil {
+		return ProcessIDsReply{}, err
+	}
+	r, err := wire.DecodeProcessIDsReply(b)
+	if err != nil {
+		return ProcessIDsReply{}, c.garbled(wire.OpQueryJobProcesses, err)
+	}
+	return *r, nil
+}
+
+// WaitForMultipleObjects: Waits until one object of up to 64 is signaled, or all are at once. It may
+// wait; cancelling ctx ends the wait and keeps the connection.
+//
+// Win32: WaitForMultipleObjects. Rules: SYN-1, SYN-2, SYN-3, SYN-4, SYN-8.
+func (c *Conn) WaitForMultipleObjects(ctx context.Context, q WaitManyRequest) (WaitReply, error) {
+	b, err := c.call(ctx, wire.OpWaitForMultipleObjects, wire.AppendWaitManyRequest(nil, &q), nil)
+	if err != nil {
+		return WaitReply{}, err
+	}
+	r, err := wire.DecodeWaitReply(b)
+	if err != nil {
+		return WaitReply{}, c.garbled(wire.OpWaitForMultipleObjects, err)
+	}
+	return *r, nil
+}
+
+// SignalObjectAndWait: Sets an event, releases a mutex or adds one to a semaphore, and waits for
+// another object in the same breath. It may wait; cancelling ctx ends the wait and keeps the
+// connection.
+//
+// Win32: SignalObjectAndWait. Rules: SYN-14.
+func (c *Conn) SignalObjectAndWait(ctx context.Context, q SignalAndWaitRequest) (WaitReply, error) {
+	b, err := c.call(ctx, wire.OpSignalObjectAndWait, wire.AppendSignalAndWaitRequest(nil, &q), nil)
+	if err != nil {
+		return WaitReply{}, err
+	}
+	r, err := wire.DecodeWaitReply(b)
+	if err != nil {
+		return WaitReply{}, c.garbled(wire.OpSignalObjectAndWait, err)
+	}
+	return *r, nil
+}
+
+// CreatePrivateNamespace: Makes a private namespace, whose objects the process calls alias\name.
+//
+// Win32: CreatePrivateNamespace. Rules: OBJ-15.
+func (c *Conn) CreatePrivateNamespace(ctx context.Context, q PrivateNamespaceRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpCreatePrivateNamespace, wire.AppendPrivateNamespaceRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpCreatePrivateNamespace, err)
+	}
+	return *r, nil
+}
+
+// OpenPrivateNamespace: Opens the private namespace of a boundary.
+//
+// Win32: OpenPrivateNamespace. Rules: OBJ-15.
+func (c *Conn) OpenPrivateNamespace(ctx context.Context, q PrivateNamespaceRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenPrivateNamespace, wire.AppendPrivateNamespaceRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenPrivateNamespace, err)
+	}
+	return *r, nil
+}
+
+// ClosePrivateNamespace: Closes a private namespace and forgets its alias; with Destroy nobody can
+// open it any more.
+//
+// Win32: ClosePrivateNamespace. Rules: OBJ-15.
+func (c *Conn) ClosePrivateNamespace(ctx context.Context, q CloseNamespaceRequest) error {
+	_, err := c.call(ctx, wire.OpClosePrivateNamespace, wire.AppendCloseNamespaceRequest(nil, &q), nil)
+	return err
+}
+
+// CreateDirectoryObject: Makes a directory of the object tree, or opens it (NtCreateDirectoryObject).
+//
+// Rules: OBJ-1, OBJ-4, OBJ-10.
+func (c *Conn) CreateDirectoryObject(ctx context.Context, q CreateTreeRequest) (OpenedReply, error) {
+	b, err := c.call(ctx, wire.OpCreateDirectoryObject, wire.AppendCreateTreeRequest(nil, &q), nil)
+	if err != nil {
+		return OpenedReply{}, err
+	}
+	r, err := wire.DecodeOpenedReply(b)
+	if err != nil {
+		return OpenedReply{}, c.garbled(wire.OpCreateDirectoryObject, err)
+	}
+	return *r, nil
+}
+
+// OpenDirectoryObject: Opens a directory of the object tree by its path (NtOpenDirectoryObject).
+//
+// Rules: OBJ-1, OBJ-4.
+func (c *Conn) OpenDirectoryObject(ctx context.Context, q OpenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenDirectoryObject, wire.AppendOpenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenDirectoryObject, err)
+	}
+	return *r, nil
+}
+
+// CreateSymbolicLinkObject: Makes a link of the object tree, or opens it (NtCreateSymbolicLinkObject).
+//
+// Rules: OBJ-7, OBJ-10, OBJ-11.
+func (c *Conn) CreateSymbolicLinkObject(ctx context.Context, q CreateTreeRequest) (OpenedReply, error) {
+	b, err := c.call(ctx, wire.OpCreateSymbolicLinkObject, wire.AppendCreateTreeRequest(nil, &q), nil)
+	if err != nil {
+		return OpenedReply{}, err
+	}
+	r, err := wire.DecodeOpenedReply(b)
+	if err != nil {
+		return OpenedReply{}, c.garbled(wire.OpCreateSymbolicLinkObject, err)
+	}
+	return *r, nil
+}
+
+// OpenSymbolicLinkObject: Opens a link of the object tree itself (NtOpenSymbolicLinkObject).
+//
+// Rules: OBJ-1.
+func (c *Conn) OpenSymbolicLinkObject(ctx context.Context, q OpenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenSymbolicLinkObject, wire.AppendOpenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenSymbolicLinkObject, err)
+	}
+	return *r, nil
+}
+
+// QuerySymbolicLinkObject: Gives where a link leads (NtQuerySymbolicLinkObject).
+//
+// Rules: OBJ-3.
+func (c *Conn) QuerySymbolicLinkObject(ctx context.Context, q HandleRequest) (LinkTargetReply, error) {
+	b, err := c.call(ctx, wire.OpQuerySymbolicLinkObject, wire.AppendHandleRequest(nil, &q), nil)
+	if err != nil {
+		return LinkTargetReply{}, err
+	}
+	r, err := wire.DecodeLinkTargetReply(b)
+	if err != nil {
+		return LinkTargetReply{}, c.garbled(wire.OpQuerySymbolicLinkObject, err)
+	}
+	return *r, nil
+}
+
+// SetPermanentObject: Makes a directory or link stay without handles, or go with its last one
+// (NtMakePermanentObject, NtMakeTemporaryObject).
+//
+// Rules: OBJ-10.
+func (c *Conn) SetPermanentObject(ctx context.Context, q SetPermanentRequest) error {
+	_, err := c.call(ctx, wire.OpSetPermanentObject, wire.AppendSetPermanentRequest(nil, &q), nil)
+	return err
+}
+
+// CompareObjectHandles: Tells whether two handles refer to the same object.
+//
+// Win32: CompareObjectHandles. Rules: HND-11.
+func (c *Conn) CompareObjectHandles(ctx context.Context, q CompareHandlesRequest) (BoolReply, error) {
+	b, err := c.call(ctx, wire.OpCompareObjectHandles, wire.AppendCompareHandlesRequest(nil, &q), nil)
+	if err != nil {
+		return BoolReply{}, err
+	}
+	r, err := wire.DecodeBoolReply(b)
+	if err != nil {
+		return BoolReply{}, c.garbled(wire.OpCompareObjectHandles, err)
+	}
+	return *r, nil
+}
+
+// QueryObject: Tells type, name, rights and handle count of the object behind a handle
+// (NtQueryObject).
+//
+// Rules: UO-17.
+func (c *Conn) QueryObject(ctx context.Context, q HandleRequest) (QueryObjectReply, error) {
+	b, err := c.call(ctx, wire.OpQueryObject, wire.AppendHandleRequest(nil, &q), nil)
+	if err != nil {
+		return QueryObjectReply{}, err
+	}
+	r, err := wire.DecodeQueryObjectReply(b)
+	if err != nil {
+		return QueryObjectReply{}, c.garbled(wire.OpQueryObject, err)
+	}
+	return *r, nil
+}
+
+// OpenThread: Opens a thread, which is a connection, by its ID.
+//
+// Win32: OpenThread. Rules: HND-14.
+func (c *Conn) OpenThread(ctx context.Context, q OpenThreadRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenThread, wire.AppendOpenThreadRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenThread, err)
+	}
+	return *r, nil
+}
+
+// GetKernelObjectSecurity: Gives parts of the security descriptor of any object, self-relative.
+//
+// Win32: GetKernelObjectSecurity. Rules: SE-63.
+func (c *Conn) GetKernelObjectSecurity(ctx context.Context, q SecurityRequest) (BytesReply, error) {
+	b, err := c.call(ctx, wire.OpGetKernelObjectSecurity, wire.AppendSecurityRequest(nil, &q), nil)
+	if err != nil {
+		return BytesReply{}, err
+	}
+	r, err := wire.DecodeBytesReply(b)
+	if err != nil {
+		return BytesReply{}, c.garbled(wire.OpGetKernelObjectSecurity, err)
+	}
+	return *r, nil
+}
+
+// SetKernelObjectSecurity: Replaces parts of the security descriptor of any object; open handles keep
+// their rights.
+//
+// Win32: SetKernelObjectSecurity. Rules: SE-63.
+func (c *Conn) SetKernelObjectSecurity(ctx context.Context, q SetSecurityRequest) error {
+	_, err := c.call(ctx, wire.OpSetKernelObjectSecurity, wire.AppendSetSecurityRequest(nil, &q), nil)
 	return err
 }

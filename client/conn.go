@@ -150,13 +150,30 @@ func (c *Conn) call(ctx context.Context, op uint16, body []byte, files []*os.Fil
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range a.reply.Files {
-		f.Close() // no call of version 1 gives descriptors
-	}
+	closeFiles(a.reply.Files) // such a call gives none
 	if a.reply.Code != 0 {
 		return nil, wire.DecodeError(a.reply.Code, a.reply.Body)
 	}
 	return a.reply.Body, nil
+}
+
+// callGives makes a call whose reply comes with files.
+func (c *Conn) callGives(ctx context.Context, op uint16, body []byte) ([]byte, []*os.File, error) {
+	a, err := c.roundTrip(ctx, op, body, nil, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.reply.Code != 0 {
+		closeFiles(a.reply.Files)
+		return nil, nil, wire.DecodeError(a.reply.Code, a.reply.Body)
+	}
+	return a.reply.Body, a.reply.Files, nil
+}
+
+func closeFiles(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 // takeover makes a call that ends the framing and gives the raw stream.

@@ -29,6 +29,9 @@ type AuditRecord = api.AuditRecord
 // AuditReply is the reply of ReadAudit.
 type AuditReply = api.AuditReply
 
+// BoolReply is the reply of IsProcessInJob, CompareObjectHandles.
+type BoolReply = api.BoolReply
+
 // BytesReply is the reply of GetUserObjectInformation, GetUserObjectSecurity, WTSQuerySessionInformation and others.
 type BytesReply = api.BytesReply
 
@@ -38,14 +41,32 @@ type CaptureReply = api.CaptureReply
 // CaptureRequest is the request of CaptureDesktop.
 type CaptureRequest = api.CaptureRequest
 
+// CloseNamespaceRequest is the request of ClosePrivateNamespace.
+type CloseNamespaceRequest = api.CloseNamespaceRequest
+
+// CompareHandlesRequest is the request of CompareObjectHandles.
+type CompareHandlesRequest = api.CompareHandlesRequest
+
 // ConnectSessionRequest is the request of WTSConnectSession.
 type ConnectSessionRequest = api.ConnectSessionRequest
 
 // ControlServiceRequest is the request of ControlService.
 type ControlServiceRequest = api.ControlServiceRequest
 
+// CountReply is the reply of ReleaseSemaphore.
+type CountReply = api.CountReply
+
 // CreateDesktopRequest is the request of CreateDesktop.
 type CreateDesktopRequest = api.CreateDesktopRequest
+
+// CreateEventRequest is the request of CreateEvent.
+type CreateEventRequest = api.CreateEventRequest
+
+// CreateMutexRequest is the request of CreateMutex.
+type CreateMutexRequest = api.CreateMutexRequest
+
+// CreateObjectRequest makes an object that has nothing but a name.
+type CreateObjectRequest = api.CreateObjectRequest
 
 // CreateProcessReply is the reply of CreateProcess.
 type CreateProcessReply = api.CreateProcessReply
@@ -53,11 +74,23 @@ type CreateProcessReply = api.CreateProcessReply
 // CreateProcessRequest is the request of CreateProcess.
 type CreateProcessRequest = api.CreateProcessRequest
 
+// CreateSectionRequest is the request of CreateFileMapping.
+type CreateSectionRequest = api.CreateSectionRequest
+
+// CreateSemaphoreRequest is the request of CreateSemaphore.
+type CreateSemaphoreRequest = api.CreateSemaphoreRequest
+
 // CreateServiceRequest is the request of CreateService.
 type CreateServiceRequest = api.CreateServiceRequest
 
 // CreateTicketRequest is the request of CreateTicket.
 type CreateTicketRequest = api.CreateTicketRequest
+
+// CreateTimerRequest is the request of CreateWaitableTimer.
+type CreateTimerRequest = api.CreateTimerRequest
+
+// CreateTreeRequest is the request of CreateDirectoryObject, CreateSymbolicLinkObject.
+type CreateTreeRequest = api.CreateTreeRequest
 
 // CreateWindowStationRequest is the request of CreateWindowStation.
 type CreateWindowStationRequest = api.CreateWindowStationRequest
@@ -118,6 +151,12 @@ type IndexRequest = api.IndexRequest
 // Buttons) or text to type (Kind 3).
 type InputEvent = api.InputEvent
 
+// JobProcessRequest is the request of AssignProcessToJobObject, IsProcessInJob.
+type JobProcessRequest = api.JobProcessRequest
+
+// LinkTargetReply is the reply of QuerySymbolicLinkObject.
+type LinkTargetReply = api.LinkTargetReply
+
 // LogonSessionReply is the reply of LogonSession.
 type LogonSessionReply = api.LogonSessionReply
 
@@ -126,6 +165,12 @@ type LogonSessionRequest = api.LogonSessionRequest
 
 // LogonUserRequest is the request of LogonUser.
 type LogonUserRequest = api.LogonUserRequest
+
+// MapViewReply comes with one descriptor.
+type MapViewReply = api.MapViewReply
+
+// MapViewRequest names by SECTION_MAP bits what the view is for.
+type MapViewRequest = api.MapViewRequest
 
 // Message is a message box that waits for a person.
 type Message = api.Message
@@ -166,6 +211,9 @@ type OpenSCManagerRequest = api.OpenSCManagerRequest
 // OpenServiceRequest is the request of OpenService.
 type OpenServiceRequest = api.OpenServiceRequest
 
+// OpenThreadRequest is the request of OpenThread.
+type OpenThreadRequest = api.OpenThreadRequest
+
 // OpenTokenRequest is the request of OpenProcessToken.
 type OpenTokenRequest = api.OpenTokenRequest
 
@@ -187,11 +235,22 @@ type PingReply = api.PingReply
 // PingRequest is the request of Ping.
 type PingRequest = api.PingRequest
 
+// PrivateNamespaceRequest names a boundary: its name and SIDs together are the
+// identity of the namespace. The label of an integrity level means at least
+// that level.
+type PrivateNamespaceRequest = api.PrivateNamespaceRequest
+
 // Process is one row of a process list.
 type Process = api.Process
 
+// ProcessIDsReply is the reply of QueryJobProcesses.
+type ProcessIDsReply = api.ProcessIDsReply
+
 // ProcessesReply is the reply of EnumProcesses.
 type ProcessesReply = api.ProcessesReply
+
+// QueryObjectReply is the reply of QueryObject.
+type QueryObjectReply = api.QueryObjectReply
 
 // ReadLogRequest is the request of ReadEvents, ReadAudit.
 type ReadLogRequest = api.ReadLogRequest
@@ -201,6 +260,9 @@ type RedeemTicketReply = api.RedeemTicketReply
 
 // RedeemTicketRequest is the request of RedeemTicket.
 type RedeemTicketRequest = api.RedeemTicketRequest
+
+// ReleaseSemaphoreRequest is the request of ReleaseSemaphore.
+type ReleaseSemaphoreRequest = api.ReleaseSemaphoreRequest
 
 // SecurityRequest names the parts by SECURITY_INFORMATION bits.
 type SecurityRequest = api.SecurityRequest
@@ -265,17 +327,26 @@ type SetObjectSecurityRequest = api.SetObjectSecurityRequest
 // SetPasswordRequest is the request of SetAccountPassword.
 type SetPasswordRequest = api.SetPasswordRequest
 
-// SetSecurityRequest is the request of SetUserObjectSecurity.
+// SetPermanentRequest is the request of SetPermanentObject.
+type SetPermanentRequest = api.SetPermanentRequest
+
+// SetSecurityRequest is the request of SetUserObjectSecurity, SetKernelObjectSecurity.
 type SetSecurityRequest = api.SetSecurityRequest
 
 // SetServiceStatusRequest is the request of SetServiceStatus.
 type SetServiceStatusRequest = api.SetServiceStatusRequest
+
+// SetTimerRequest is the request of SetWaitableTimer.
+type SetTimerRequest = api.SetTimerRequest
 
 // SetTokenSessionRequest is the request of SetTokenSession.
 type SetTokenSessionRequest = api.SetTokenSessionRequest
 
 // ShutdownRequest is the request of Shutdown.
 type ShutdownRequest = api.ShutdownRequest
+
+// SignalAndWaitRequest is the request of SignalObjectAndWait.
+type SignalAndWaitRequest = api.SignalAndWaitRequest
 
 // SignalProcessRequest is the request of SignalProcess.
 type SignalProcessRequest = api.SignalProcessRequest
@@ -285,6 +356,9 @@ type StartServiceRequest = api.StartServiceRequest
 
 // StatusReply is the reply of Status.
 type StatusReply = api.StatusReply
+
+// TerminateJobRequest is the request of TerminateJobObject.
+type TerminateJobRequest = api.TerminateJobRequest
 
 // TerminateProcessRequest is the request of TerminateProcess.
 type TerminateProcessRequest = api.TerminateProcessRequest
@@ -311,7 +385,11 @@ type TreeReply = api.TreeReply
 // UnlockSessionRequest is the request of UnlockSession.
 type UnlockSessionRequest = api.UnlockSessionRequest
 
-// WaitReply holds WAIT_OBJECT_0 (0) or WAIT_TIMEOUT (258).
+// WaitManyRequest is the request of WaitForMultipleObjects.
+type WaitManyRequest = api.WaitManyRequest
+
+// WaitReply holds WAIT_OBJECT_0 (0) or WAIT_ABANDONED_0 (0x80), with the index
+// of the object added where several were named, or WAIT_TIMEOUT (258).
 type WaitReply = api.WaitReply
 
 // WaitRequest is the request of WaitForSingleObject.

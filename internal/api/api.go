@@ -29,6 +29,8 @@ const (
 	Takeover
 	// Files calls carry descriptors from the client (SCM_RIGHTS).
 	Files
+	// GivesFiles calls carry descriptors to the client with the reply.
+	GivesFiles
 )
 
 // Call is one row of the table.
@@ -57,7 +59,7 @@ const (
 // Table returns every call in ascending order of its number.
 func Table() []Call {
 	var all []Call
-	for _, part := range [][]Call{connectionCalls, objectCalls, processCalls, sessionCalls, serviceCalls, accountCalls, displayCalls, systemCalls} {
+	for _, part := range [][]Call{connectionCalls, objectCalls, processCalls, sessionCalls, serviceCalls, accountCalls, displayCalls, systemCalls, syncCalls} {
 		all = append(all, part...)
 	}
 	return all

@@ -9,7 +9,7 @@ var processCalls = []Call{
 	{201, "OpenProcess", "OpenProcess", 0, of[OpenProcessRequest](), of[HandleReply](), "Opens a process by its Linux process ID.", "HND-14"},
 	{202, "TerminateProcess", "TerminateProcess", 0, of[TerminateProcessRequest](), nil, "Ends a process.", "WTS-42"},
 	{203, "SignalProcess", "", 0, of[SignalProcessRequest](), nil, "Sends a Linux signal to a process; needs PROCESS_TERMINATE.", ""},
-	{204, "WaitForSingleObject", "WaitForSingleObject", Blocking, of[WaitRequest](), of[WaitReply](), "Waits until a process ended or the time is over; 0xFFFFFFFF milliseconds is for ever.", "SYN-1,SYN-14"},
+	{204, "WaitForSingleObject", "WaitForSingleObject", Blocking, of[WaitRequest](), of[WaitReply](), "Waits until an object is signaled or the time is over; 0xFFFFFFFF milliseconds is for ever.", "SYN-1,SYN-2,SYN-4,SYN-8,SYN-13"},
 	{205, "GetExitCodeProcess", "GetExitCodeProcess", 0, of[HandleRequest](), of[ExitCodeReply](), "Gives the exit code, 259 while the process runs.", ""},
 	{206, "EnumProcesses", "WTSEnumerateProcesses", 0, of[SessionRequest](), of[ProcessesReply](), "Lists the processes of one session, or of all for 0xFFFFFFFE.", "WTS-7"},
 	{210, "OpenProcessToken", "OpenProcessToken", 0, of[OpenTokenRequest](), of[HandleReply](), "Opens the primary token of a process.", "SE-19"},
@@ -31,6 +31,8 @@ type CreateProcessRequest struct {
 	Inherit bool
 	// FileCount descriptors come with the frame and become 0, 1, 2, …
 	FileCount uint32
+	// CompatXP lets plain names of its objects be global ones (OBJ-14).
+	CompatXP bool
 }
 
 type CreateProcessReply struct {
@@ -59,7 +61,8 @@ type WaitRequest struct {
 	Millis uint32
 }
 
-// WaitReply holds WAIT_OBJECT_0 (0) or WAIT_TIMEOUT (258).
+// WaitReply holds WAIT_OBJECT_0 (0) or WAIT_ABANDONED_0 (0x80), with the index
+// of the object added where several were named, or WAIT_TIMEOUT (258).
 type WaitReply struct{ Result uint32 }
 
 // ExitCodeReply: Code is the Win32 exit code; Signal is not 0 when a Linux

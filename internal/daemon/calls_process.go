@@ -23,7 +23,7 @@ func (s *Services) CreateProcess(ctx context.Context, c *Call, q *api.CreateProc
 	}
 	h, pid, err := c.Thread.CreateProcess(ctx, station.ProcessOptions{
 		Token: q.Token, Path: q.Path, Args: q.Args, Env: env, Dir: dir, Desktop: q.Desktop,
-		InheritHandles: q.Inherit, Files: c.Files,
+		InheritHandles: q.Inherit, Files: c.Files, CompatXP: q.CompatXP,
 	})
 	if err != nil {
 		return nil, err
@@ -81,8 +81,8 @@ func (s *Services) SignalProcess(_ context.Context, c *Call, q *api.SignalProces
 	return c.Thread.SignalProcess(q.Process, int(q.Signal))
 }
 
-// WaitForSingleObject waits until a process ended or the time is over; 0xFFFFFFFF milliseconds is
-// for ever. Win32: WaitForSingleObject. Rules: SYN-1, SYN-14.
+// WaitForSingleObject waits until an object is signaled or the time is over; 0xFFFFFFFF milliseconds is
+// for ever. Win32: WaitForSingleObject. Rules: SYN-1, SYN-2, SYN-4, SYN-8, SYN-13.
 func (s *Services) WaitForSingleObject(ctx context.Context, c *Call, q *api.WaitRequest) (*api.WaitReply, error) {
 	r, err := c.Thread.WaitForSingleObject(ctx, q.Handle, q.Millis)
 	return &api.WaitReply{Result: r}, err

@@ -69,6 +69,11 @@ func (h *Header) Descriptor() *security.Descriptor { return h.sd.Load() }
 // SetDescriptor replaces the descriptor; open handles keep their rights.
 func (h *Header) SetDescriptor(sd *security.Descriptor) { h.sd.Store(sd) }
 
+// ReplaceDescriptor is SetDescriptor, unless the descriptor is not old any more.
+func (h *Header) ReplaceDescriptor(old, sd *security.Descriptor) bool {
+	return h.sd.CompareAndSwap(old, sd)
+}
+
 // Retain counts one more handle, or one more hold that keeps the object like one.
 func (h *Header) Retain() { h.refs.Add(1) }
 

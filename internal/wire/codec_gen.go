@@ -99,6 +99,46 @@ const (
 	OpCreateTicket               uint16 = 706
 	OpRedeemTicket               uint16 = 707
 	OpShutdown                   uint16 = 708
+	OpCreateEvent                uint16 = 800
+	OpOpenEvent                  uint16 = 801
+	OpSetEvent                   uint16 = 802
+	OpResetEvent                 uint16 = 803
+	OpPulseEvent                 uint16 = 804
+	OpCreateMutex                uint16 = 810
+	OpOpenMutex                  uint16 = 811
+	OpReleaseMutex               uint16 = 812
+	OpCreateSemaphore            uint16 = 820
+	OpOpenSemaphore              uint16 = 821
+	OpReleaseSemaphore           uint16 = 822
+	OpCreateWaitableTimer        uint16 = 830
+	OpOpenWaitableTimer          uint16 = 831
+	OpSetWaitableTimer           uint16 = 832
+	OpCancelWaitableTimer        uint16 = 833
+	OpCreateFileMapping          uint16 = 840
+	OpOpenFileMapping            uint16 = 841
+	OpMapViewOfFile              uint16 = 842
+	OpCreateJobObject            uint16 = 850
+	OpOpenJobObject              uint16 = 851
+	OpAssignProcessToJobObject   uint16 = 852
+	OpTerminateJobObject         uint16 = 853
+	OpIsProcessInJob             uint16 = 854
+	OpQueryJobProcesses          uint16 = 855
+	OpWaitForMultipleObjects     uint16 = 860
+	OpSignalObjectAndWait        uint16 = 861
+	OpCreatePrivateNamespace     uint16 = 870
+	OpOpenPrivateNamespace       uint16 = 871
+	OpClosePrivateNamespace      uint16 = 872
+	OpCreateDirectoryObject      uint16 = 880
+	OpOpenDirectoryObject        uint16 = 881
+	OpCreateSymbolicLinkObject   uint16 = 882
+	OpOpenSymbolicLinkObject     uint16 = 883
+	OpQuerySymbolicLinkObject    uint16 = 884
+	OpSetPermanentObject         uint16 = 885
+	OpCompareObjectHandles       uint16 = 890
+	OpQueryObject                uint16 = 891
+	OpOpenThread                 uint16 = 892
+	OpGetKernelObjectSecurity    uint16 = 893
+	OpSetKernelObjectSecurity    uint16 = 894
 )
 
 // Describe tells a call's name in the Go client, the name its errors carry and
@@ -277,6 +317,86 @@ func Describe(op uint16) (name, win32Name string, flags api.Flags, ok bool) {
 		return "RedeemTicket", "RedeemTicket", 0, true
 	case OpShutdown:
 		return "Shutdown", "Shutdown", 1, true
+	case OpCreateEvent:
+		return "CreateEvent", "CreateEventEx", 0, true
+	case OpOpenEvent:
+		return "OpenEvent", "OpenEvent", 0, true
+	case OpSetEvent:
+		return "SetEvent", "SetEvent", 0, true
+	case OpResetEvent:
+		return "ResetEvent", "ResetEvent", 0, true
+	case OpPulseEvent:
+		return "PulseEvent", "PulseEvent", 0, true
+	case OpCreateMutex:
+		return "CreateMutex", "CreateMutexEx", 0, true
+	case OpOpenMutex:
+		return "OpenMutex", "OpenMutex", 0, true
+	case OpReleaseMutex:
+		return "ReleaseMutex", "ReleaseMutex", 0, true
+	case OpCreateSemaphore:
+		return "CreateSemaphore", "CreateSemaphoreEx", 0, true
+	case OpOpenSemaphore:
+		return "OpenSemaphore", "OpenSemaphore", 0, true
+	case OpReleaseSemaphore:
+		return "ReleaseSemaphore", "ReleaseSemaphore", 0, true
+	case OpCreateWaitableTimer:
+		return "CreateWaitableTimer", "CreateWaitableTimerEx", 0, true
+	case OpOpenWaitableTimer:
+		return "OpenWaitableTimer", "OpenWaitableTimer", 0, true
+	case OpSetWaitableTimer:
+		return "SetWaitableTimer", "SetWaitableTimer", 0, true
+	case OpCancelWaitableTimer:
+		return "CancelWaitableTimer", "CancelWaitableTimer", 0, true
+	case OpCreateFileMapping:
+		return "CreateFileMapping", "CreateFileMapping", 0, true
+	case OpOpenFileMapping:
+		return "OpenFileMapping", "OpenFileMapping", 0, true
+	case OpMapViewOfFile:
+		return "MapViewOfFile", "MapViewOfFile", 8, true
+	case OpCreateJobObject:
+		return "CreateJobObject", "CreateJobObject", 0, true
+	case OpOpenJobObject:
+		return "OpenJobObject", "OpenJobObject", 0, true
+	case OpAssignProcessToJobObject:
+		return "AssignProcessToJobObject", "AssignProcessToJobObject", 0, true
+	case OpTerminateJobObject:
+		return "TerminateJobObject", "TerminateJobObject", 0, true
+	case OpIsProcessInJob:
+		return "IsProcessInJob", "IsProcessInJob", 0, true
+	case OpQueryJobProcesses:
+		return "QueryJobProcesses", "QueryInformationJobObject", 0, true
+	case OpWaitForMultipleObjects:
+		return "WaitForMultipleObjects", "WaitForMultipleObjects", 1, true
+	case OpSignalObjectAndWait:
+		return "SignalObjectAndWait", "SignalObjectAndWait", 1, true
+	case OpCreatePrivateNamespace:
+		return "CreatePrivateNamespace", "CreatePrivateNamespace", 0, true
+	case OpOpenPrivateNamespace:
+		return "OpenPrivateNamespace", "OpenPrivateNamespace", 0, true
+	case OpClosePrivateNamespace:
+		return "ClosePrivateNamespace", "ClosePrivateNamespace", 0, true
+	case OpCreateDirectoryObject:
+		return "CreateDirectoryObject", "CreateDirectoryObject", 0, true
+	case OpOpenDirectoryObject:
+		return "OpenDirectoryObject", "OpenDirectoryObject", 0, true
+	case OpCreateSymbolicLinkObject:
+		return "CreateSymbolicLinkObject", "CreateSymbolicLinkObject", 0, true
+	case OpOpenSymbolicLinkObject:
+		return "OpenSymbolicLinkObject", "OpenSymbolicLinkObject", 0, true
+	case OpQuerySymbolicLinkObject:
+		return "QuerySymbolicLinkObject", "QuerySymbolicLinkObject", 0, true
+	case OpSetPermanentObject:
+		return "SetPermanentObject", "SetPermanentObject", 0, true
+	case OpCompareObjectHandles:
+		return "CompareObjectHandles", "CompareObjectHandles", 0, true
+	case OpQueryObject:
+		return "QueryObject", "QueryObject", 0, true
+	case OpOpenThread:
+		return "OpenThread", "OpenThread", 0, true
+	case OpGetKernelObjectSecurity:
+		return "GetKernelObjectSecurity", "GetKernelObjectSecurity", 0, true
+	case OpSetKernelObjectSecurity:
+		return "SetKernelObjectSecurity", "SetKernelObjectSecurity", 0, true
 	}
 	return "", "", 0, false
 }
@@ -415,6 +535,16 @@ func (d *decoder) decodeAuditReply(v *api.AuditReply) {
 	v.Lost = d.u64()
 }
 
+// AppendBoolReply appends the wire form of v to b.
+func AppendBoolReply(b []byte, v *api.BoolReply) []byte {
+	b = appendBool(b, v.Value)
+	return b
+}
+
+func (d *decoder) decodeBoolReply(v *api.BoolReply) {
+	v.Value = d.bool()
+}
+
 // AppendBytesReply appends the wire form of v to b.
 func AppendBytesReply(b []byte, v *api.BytesReply) []byte {
 	b = appendBytes(b, v.Data)
@@ -453,6 +583,30 @@ func (d *decoder) decodeCaptureRequest(v *api.CaptureRequest) {
 	v.Desktop = d.string()
 }
 
+// AppendCloseNamespaceRequest appends the wire form of v to b.
+func AppendCloseNamespaceRequest(b []byte, v *api.CloseNamespaceRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
+	b = appendBool(b, v.Destroy)
+	return b
+}
+
+func (d *decoder) decodeCloseNamespaceRequest(v *api.CloseNamespaceRequest) {
+	v.Handle = win32.Handle(d.u32())
+	v.Destroy = d.bool()
+}
+
+// AppendCompareHandlesRequest appends the wire form of v to b.
+func AppendCompareHandlesRequest(b []byte, v *api.CompareHandlesRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.First))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Second))
+	return b
+}
+
+func (d *decoder) decodeCompareHandlesRequest(v *api.CompareHandlesRequest) {
+	v.First = win32.Handle(d.u32())
+	v.Second = win32.Handle(d.u32())
+}
+
 // AppendConnectSessionRequest appends the wire form of v to b.
 func AppendConnectSessionRequest(b []byte, v *api.ConnectSessionRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.SessionID))
@@ -479,6 +633,16 @@ func (d *decoder) decodeControlServiceRequest(v *api.ControlServiceRequest) {
 	v.Control = d.u32()
 }
 
+// AppendCountReply appends the wire form of v to b.
+func AppendCountReply(b []byte, v *api.CountReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Previous))
+	return b
+}
+
+func (d *decoder) decodeCountReply(v *api.CountReply) {
+	v.Previous = int32(d.u32())
+}
+
 // AppendCreateDesktopRequest appends the wire form of v to b.
 func AppendCreateDesktopRequest(b []byte, v *api.CreateDesktopRequest) []byte {
 	b = appendString(b, string(v.Name))
@@ -503,6 +667,60 @@ func (d *decoder) decodeCreateDesktopRequest(v *api.CreateDesktopRequest) {
 	v.Surface = d.string()
 	v.Width = d.u32()
 	v.Height = d.u32()
+}
+
+// AppendCreateEventRequest appends the wire form of v to b.
+func AppendCreateEventRequest(b []byte, v *api.CreateEventRequest) []byte {
+	b = appendString(b, string(v.Name))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	b = appendBool(b, v.Inherit)
+	b = appendBytes(b, v.Descriptor)
+	b = appendBool(b, v.Manual)
+	b = appendBool(b, v.Initial)
+	return b
+}
+
+func (d *decoder) decodeCreateEventRequest(v *api.CreateEventRequest) {
+	v.Name = d.string()
+	v.Access = win32.AccessMask(d.u32())
+	v.Inherit = d.bool()
+	v.Descriptor = d.bytes()
+	v.Manual = d.bool()
+	v.Initial = d.bool()
+}
+
+// AppendCreateMutexRequest appends the wire form of v to b.
+func AppendCreateMutexRequest(b []byte, v *api.CreateMutexRequest) []byte {
+	b = appendString(b, string(v.Name))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	b = appendBool(b, v.Inherit)
+	b = appendBytes(b, v.Descriptor)
+	b = appendBool(b, v.Owned)
+	return b
+}
+
+func (d *decoder) decodeCreateMutexRequest(v *api.CreateMutexRequest) {
+	v.Name = d.string()
+	v.Access = win32.AccessMask(d.u32())
+	v.Inherit = d.bool()
+	v.Descriptor = d.bytes()
+	v.Owned = d.bool()
+}
+
+// AppendCreateObjectRequest appends the wire form of v to b.
+func AppendCreateObjectRequest(b []byte, v *api.CreateObjectRequest) []byte {
+	b = appendString(b, string(v.Name))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	b = appendBool(b, v.Inherit)
+	b = appendBytes(b, v.Descriptor)
+	return b
+}
+
+func (d *decoder) decodeCreateObjectRequest(v *api.CreateObjectRequest) {
+	v.Name = d.string()
+	v.Access = win32.AccessMask(d.u32())
+	v.Inherit = d.bool()
+	v.Descriptor = d.bytes()
 }
 
 // AppendCreateProcessReply appends the wire form of v to b.
@@ -533,6 +751,7 @@ func AppendCreateProcessRequest(b []byte, v *api.CreateProcessRequest) []byte {
 	b = appendOptional(b, v.Desktop)
 	b = appendBool(b, v.Inherit)
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.FileCount))
+	b = appendBool(b, v.CompatXP)
 	return b
 }
 
@@ -555,6 +774,45 @@ func (d *decoder) decodeCreateProcessRequest(v *api.CreateProcessRequest) {
 	v.Desktop = d.optional()
 	v.Inherit = d.bool()
 	v.FileCount = d.u32()
+	v.CompatXP = d.bool()
+}
+
+// AppendCreateSectionRequest appends the wire form of v to b.
+func AppendCreateSectionRequest(b []byte, v *api.CreateSectionRequest) []byte {
+	b = appendString(b, string(v.Name))
+	b = appendBool(b, v.Inherit)
+	b = appendBytes(b, v.Descriptor)
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Protect))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Size))
+	return b
+}
+
+func (d *decoder) decodeCreateSectionRequest(v *api.CreateSectionRequest) {
+	v.Name = d.string()
+	v.Inherit = d.bool()
+	v.Descriptor = d.bytes()
+	v.Protect = d.u32()
+	v.Size = d.u64()
+}
+
+// AppendCreateSemaphoreRequest appends the wire form of v to b.
+func AppendCreateSemaphoreRequest(b []byte, v *api.CreateSemaphoreRequest) []byte {
+	b = appendString(b, string(v.Name))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	b = appendBool(b, v.Inherit)
+	b = appendBytes(b, v.Descriptor)
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Initial))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Maximum))
+	return b
+}
+
+func (d *decoder) decodeCreateSemaphoreRequest(v *api.CreateSemaphoreRequest) {
+	v.Name = d.string()
+	v.Access = win32.AccessMask(d.u32())
+	v.Inherit = d.bool()
+	v.Descriptor = d.bytes()
+	v.Initial = int32(d.u32())
+	v.Maximum = int32(d.u32())
 }
 
 // AppendCreateServiceRequest appends the wire form of v to b.
@@ -621,6 +879,44 @@ func (d *decoder) decodeCreateTicketRequest(v *api.CreateTicketRequest) {
 	v.Subject = d.string()
 	v.Person = d.bool()
 	v.Seconds = d.u32()
+}
+
+// AppendCreateTimerRequest appends the wire form of v to b.
+func AppendCreateTimerRequest(b []byte, v *api.CreateTimerRequest) []byte {
+	b = appendString(b, string(v.Name))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	b = appendBool(b, v.Inherit)
+	b = appendBytes(b, v.Descriptor)
+	b = appendBool(b, v.Manual)
+	return b
+}
+
+func (d *decoder) decodeCreateTimerRequest(v *api.CreateTimerRequest) {
+	v.Name = d.string()
+	v.Access = win32.AccessMask(d.u32())
+	v.Inherit = d.bool()
+	v.Descriptor = d.bytes()
+	v.Manual = d.bool()
+}
+
+// AppendCreateTreeRequest appends the wire form of v to b.
+func AppendCreateTreeRequest(b []byte, v *api.CreateTreeRequest) []byte {
+	b = appendString(b, string(v.Path))
+	b = appendString(b, string(v.Target))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	b = appendBool(b, v.Inherit)
+	b = appendBytes(b, v.Descriptor)
+	b = appendBool(b, v.Permanent)
+	return b
+}
+
+func (d *decoder) decodeCreateTreeRequest(v *api.CreateTreeRequest) {
+	v.Path = d.string()
+	v.Target = d.string()
+	v.Access = win32.AccessMask(d.u32())
+	v.Inherit = d.bool()
+	v.Descriptor = d.bytes()
+	v.Permanent = d.bool()
 }
 
 // AppendCreateWindowStationRequest appends the wire form of v to b.
@@ -947,6 +1243,28 @@ func (d *decoder) decodeInputEvent(v *api.InputEvent) {
 	v.Text = d.string()
 }
 
+// AppendJobProcessRequest appends the wire form of v to b.
+func AppendJobProcessRequest(b []byte, v *api.JobProcessRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Job))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Process))
+	return b
+}
+
+func (d *decoder) decodeJobProcessRequest(v *api.JobProcessRequest) {
+	v.Job = win32.Handle(d.u32())
+	v.Process = win32.Handle(d.u32())
+}
+
+// AppendLinkTargetReply appends the wire form of v to b.
+func AppendLinkTargetReply(b []byte, v *api.LinkTargetReply) []byte {
+	b = appendString(b, string(v.Target))
+	return b
+}
+
+func (d *decoder) decodeLinkTargetReply(v *api.LinkTargetReply) {
+	v.Target = d.string()
+}
+
 // AppendLogonSessionReply appends the wire form of v to b.
 func AppendLogonSessionReply(b []byte, v *api.LogonSessionReply) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.SessionID))
@@ -995,6 +1313,28 @@ func (d *decoder) decodeLogonUserRequest(v *api.LogonUserRequest) {
 	v.Domain = d.string()
 	v.Password = d.string()
 	v.Type = d.u32()
+}
+
+// AppendMapViewReply appends the wire form of v to b.
+func AppendMapViewReply(b []byte, v *api.MapViewReply) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Size))
+	return b
+}
+
+func (d *decoder) decodeMapViewReply(v *api.MapViewReply) {
+	v.Size = d.u64()
+}
+
+// AppendMapViewRequest appends the wire form of v to b.
+func AppendMapViewRequest(b []byte, v *api.MapViewRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	return b
+}
+
+func (d *decoder) decodeMapViewRequest(v *api.MapViewRequest) {
+	v.Handle = win32.Handle(d.u32())
+	v.Access = win32.AccessMask(d.u32())
 }
 
 // AppendMessage appends the wire form of v to b.
@@ -1213,6 +1553,20 @@ func (d *decoder) decodeOpenServiceRequest(v *api.OpenServiceRequest) {
 	v.Access = win32.AccessMask(d.u32())
 }
 
+// AppendOpenThreadRequest appends the wire form of v to b.
+func AppendOpenThreadRequest(b []byte, v *api.OpenThreadRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.ThreadID))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	b = appendBool(b, v.Inherit)
+	return b
+}
+
+func (d *decoder) decodeOpenThreadRequest(v *api.OpenThreadRequest) {
+	v.ThreadID = d.u32()
+	v.Access = win32.AccessMask(d.u32())
+	v.Inherit = d.bool()
+}
+
 // AppendOpenTokenRequest appends the wire form of v to b.
 func AppendOpenTokenRequest(b []byte, v *api.OpenTokenRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Process))
@@ -1289,6 +1643,32 @@ func (d *decoder) decodePingRequest(v *api.PingRequest) {
 	v.Payload = d.bytes()
 }
 
+// AppendPrivateNamespaceRequest appends the wire form of v to b.
+func AppendPrivateNamespaceRequest(b []byte, v *api.PrivateNamespaceRequest) []byte {
+	b = appendString(b, string(v.Boundary))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.SIDs)))
+	for i := range v.SIDs {
+		b = appendString(b, string(v.SIDs[i]))
+	}
+	b = appendString(b, string(v.Alias))
+	b = appendBool(b, v.Inherit)
+	b = appendBytes(b, v.Descriptor)
+	return b
+}
+
+func (d *decoder) decodePrivateNamespaceRequest(v *api.PrivateNamespaceRequest) {
+	v.Boundary = d.string()
+	if n := d.count(4); n > 0 {
+		v.SIDs = make([]string, n)
+		for i := range v.SIDs {
+			v.SIDs[i] = d.string()
+		}
+	}
+	v.Alias = d.string()
+	v.Inherit = d.bool()
+	v.Descriptor = d.bytes()
+}
+
 // AppendProcess appends the wire form of v to b.
 func AppendProcess(b []byte, v *api.Process) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.SessionID))
@@ -1327,6 +1707,24 @@ func (d *decoder) decodeProcess(v *api.Process) {
 	}
 }
 
+// AppendProcessIDsReply appends the wire form of v to b.
+func AppendProcessIDsReply(b []byte, v *api.ProcessIDsReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.ProcessIDs)))
+	for i := range v.ProcessIDs {
+		b = binary.LittleEndian.AppendUint32(b, uint32(v.ProcessIDs[i]))
+	}
+	return b
+}
+
+func (d *decoder) decodeProcessIDsReply(v *api.ProcessIDsReply) {
+	if n := d.count(4); n > 0 {
+		v.ProcessIDs = make([]uint32, n)
+		for i := range v.ProcessIDs {
+			v.ProcessIDs[i] = d.u32()
+		}
+	}
+}
+
 // AppendProcessesReply appends the wire form of v to b.
 func AppendProcessesReply(b []byte, v *api.ProcessesReply) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Processes)))
@@ -1343,6 +1741,24 @@ func (d *decoder) decodeProcessesReply(v *api.ProcessesReply) {
 			d.decodeProcess(&v.Processes[i])
 		}
 	}
+}
+
+// AppendQueryObjectReply appends the wire form of v to b.
+func AppendQueryObjectReply(b []byte, v *api.QueryObjectReply) []byte {
+	b = appendString(b, string(v.Type))
+	b = appendString(b, string(v.Name))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Flags))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handles))
+	return b
+}
+
+func (d *decoder) decodeQueryObjectReply(v *api.QueryObjectReply) {
+	v.Type = d.string()
+	v.Name = d.string()
+	v.Access = win32.AccessMask(d.u32())
+	v.Flags = d.u32()
+	v.Handles = d.u32()
 }
 
 // AppendReadLogRequest appends the wire form of v to b.
@@ -1383,6 +1799,18 @@ func AppendRedeemTicketRequest(b []byte, v *api.RedeemTicketRequest) []byte {
 
 func (d *decoder) decodeRedeemTicketRequest(v *api.RedeemTicketRequest) {
 	v.Ticket = d.string()
+}
+
+// AppendReleaseSemaphoreRequest appends the wire form of v to b.
+func AppendReleaseSemaphoreRequest(b []byte, v *api.ReleaseSemaphoreRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Count))
+	return b
+}
+
+func (d *decoder) decodeReleaseSemaphoreRequest(v *api.ReleaseSemaphoreRequest) {
+	v.Handle = win32.Handle(d.u32())
+	v.Count = int32(d.u32())
 }
 
 // AppendSecurityRequest appends the wire form of v to b.
@@ -1763,6 +2191,18 @@ func (d *decoder) decodeSetPasswordRequest(v *api.SetPasswordRequest) {
 	v.New = d.string()
 }
 
+// AppendSetPermanentRequest appends the wire form of v to b.
+func AppendSetPermanentRequest(b []byte, v *api.SetPermanentRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
+	b = appendBool(b, v.Permanent)
+	return b
+}
+
+func (d *decoder) decodeSetPermanentRequest(v *api.SetPermanentRequest) {
+	v.Handle = win32.Handle(d.u32())
+	v.Permanent = d.bool()
+}
+
 // AppendSetSecurityRequest appends the wire form of v to b.
 func AppendSetSecurityRequest(b []byte, v *api.SetSecurityRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
@@ -1789,6 +2229,20 @@ func (d *decoder) decodeSetServiceStatusRequest(v *api.SetServiceStatusRequest) 
 	d.decodeServiceStatus(&v.Status)
 }
 
+// AppendSetTimerRequest appends the wire form of v to b.
+func AppendSetTimerRequest(b []byte, v *api.SetTimerRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Due))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Period))
+	return b
+}
+
+func (d *decoder) decodeSetTimerRequest(v *api.SetTimerRequest) {
+	v.Handle = win32.Handle(d.u32())
+	v.Due = int64(d.u64())
+	v.Period = int32(d.u32())
+}
+
 // AppendSetTokenSessionRequest appends the wire form of v to b.
 func AppendSetTokenSessionRequest(b []byte, v *api.SetTokenSessionRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Token))
@@ -1809,6 +2263,20 @@ func AppendShutdownRequest(b []byte, v *api.ShutdownRequest) []byte {
 
 func (d *decoder) decodeShutdownRequest(v *api.ShutdownRequest) {
 	v.KeepSessions = d.bool()
+}
+
+// AppendSignalAndWaitRequest appends the wire form of v to b.
+func AppendSignalAndWaitRequest(b []byte, v *api.SignalAndWaitRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Signal))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Wait))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Millis))
+	return b
+}
+
+func (d *decoder) decodeSignalAndWaitRequest(v *api.SignalAndWaitRequest) {
+	v.Signal = win32.Handle(d.u32())
+	v.Wait = win32.Handle(d.u32())
+	v.Millis = d.u32()
 }
 
 // AppendSignalProcessRequest appends the wire form of v to b.
@@ -1891,6 +2359,18 @@ func (d *decoder) decodeStatusReply(v *api.StatusReply) {
 	v.Adopted = d.u32()
 	v.ConsoleURL = d.string()
 	v.UptimeSeconds = d.u64()
+}
+
+// AppendTerminateJobRequest appends the wire form of v to b.
+func AppendTerminateJobRequest(b []byte, v *api.TerminateJobRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Job))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.ExitCode))
+	return b
+}
+
+func (d *decoder) decodeTerminateJobRequest(v *api.TerminateJobRequest) {
+	v.Job = win32.Handle(d.u32())
+	v.ExitCode = d.u32()
 }
 
 // AppendTerminateProcessRequest appends the wire form of v to b.
@@ -2027,6 +2507,28 @@ func (d *decoder) decodeUnlockSessionRequest(v *api.UnlockSessionRequest) {
 	v.Password = d.string()
 }
 
+// AppendWaitManyRequest appends the wire form of v to b.
+func AppendWaitManyRequest(b []byte, v *api.WaitManyRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Handles)))
+	for i := range v.Handles {
+		b = binary.LittleEndian.AppendUint32(b, uint32(v.Handles[i]))
+	}
+	b = appendBool(b, v.All)
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Millis))
+	return b
+}
+
+func (d *decoder) decodeWaitManyRequest(v *api.WaitManyRequest) {
+	if n := d.count(4); n > 0 {
+		v.Handles = make([]win32.Handle, n)
+		for i := range v.Handles {
+			v.Handles[i] = win32.Handle(d.u32())
+		}
+	}
+	v.All = d.bool()
+	v.Millis = d.u32()
+}
+
 // AppendWaitReply appends the wire form of v to b.
 func AppendWaitReply(b []byte, v *api.WaitReply) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Result))
@@ -2127,6 +2629,16 @@ func DecodeAuditReply(b []byte) (*api.AuditReply, error) {
 	return v, nil
 }
 
+// DecodeBoolReply reads the wire form of a whole body.
+func DecodeBoolReply(b []byte) (*api.BoolReply, error) {
+	d, v := decoder{b: b}, new(api.BoolReply)
+	d.decodeBoolReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeBytesReply reads the wire form of a whole body.
 func DecodeBytesReply(b []byte) (*api.BytesReply, error) {
 	d, v := decoder{b: b}, new(api.BytesReply)
@@ -2157,6 +2669,26 @@ func DecodeCaptureRequest(b []byte) (*api.CaptureRequest, error) {
 	return v, nil
 }
 
+// DecodeCloseNamespaceRequest reads the wire form of a whole body.
+func DecodeCloseNamespaceRequest(b []byte) (*api.CloseNamespaceRequest, error) {
+	d, v := decoder{b: b}, new(api.CloseNamespaceRequest)
+	d.decodeCloseNamespaceRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeCompareHandlesRequest reads the wire form of a whole body.
+func DecodeCompareHandlesRequest(b []byte) (*api.CompareHandlesRequest, error) {
+	d, v := decoder{b: b}, new(api.CompareHandlesRequest)
+	d.decodeCompareHandlesRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeConnectSessionRequest reads the wire form of a whole body.
 func DecodeConnectSessionRequest(b []byte) (*api.ConnectSessionRequest, error) {
 	d, v := decoder{b: b}, new(api.ConnectSessionRequest)
@@ -2177,10 +2709,50 @@ func DecodeControlServiceRequest(b []byte) (*api.ControlServiceRequest, error) {
 	return v, nil
 }
 
+// DecodeCountReply reads the wire form of a whole body.
+func DecodeCountReply(b []byte) (*api.CountReply, error) {
+	d, v := decoder{b: b}, new(api.CountReply)
+	d.decodeCountReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeCreateDesktopRequest reads the wire form of a whole body.
 func DecodeCreateDesktopRequest(b []byte) (*api.CreateDesktopRequest, error) {
 	d, v := decoder{b: b}, new(api.CreateDesktopRequest)
 	d.decodeCreateDesktopRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeCreateEventRequest reads the wire form of a whole body.
+func DecodeCreateEventRequest(b []byte) (*api.CreateEventRequest, error) {
+	d, v := decoder{b: b}, new(api.CreateEventRequest)
+	d.decodeCreateEventRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeCreateMutexRequest reads the wire form of a whole body.
+func DecodeCreateMutexRequest(b []byte) (*api.CreateMutexRequest, error) {
+	d, v := decoder{b: b}, new(api.CreateMutexRequest)
+	d.decodeCreateMutexRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeCreateObjectRequest reads the wire form of a whole body.
+func DecodeCreateObjectRequest(b []byte) (*api.CreateObjectRequest, error) {
+	d, v := decoder{b: b}, new(api.CreateObjectRequest)
+	d.decodeCreateObjectRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2207,6 +2779,26 @@ func DecodeCreateProcessRequest(b []byte) (*api.CreateProcessRequest, error) {
 	return v, nil
 }
 
+// DecodeCreateSectionRequest reads the wire form of a whole body.
+func DecodeCreateSectionRequest(b []byte) (*api.CreateSectionRequest, error) {
+	d, v := decoder{b: b}, new(api.CreateSectionRequest)
+	d.decodeCreateSectionRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeCreateSemaphoreRequest reads the wire form of a whole body.
+func DecodeCreateSemaphoreRequest(b []byte) (*api.CreateSemaphoreRequest, error) {
+	d, v := decoder{b: b}, new(api.CreateSemaphoreRequest)
+	d.decodeCreateSemaphoreRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeCreateServiceRequest reads the wire form of a whole body.
 func DecodeCreateServiceRequest(b []byte) (*api.CreateServiceRequest, error) {
 	d, v := decoder{b: b}, new(api.CreateServiceRequest)
@@ -2221,6 +2813,26 @@ func DecodeCreateServiceRequest(b []byte) (*api.CreateServiceRequest, error) {
 func DecodeCreateTicketRequest(b []byte) (*api.CreateTicketRequest, error) {
 	d, v := decoder{b: b}, new(api.CreateTicketRequest)
 	d.decodeCreateTicketRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeCreateTimerRequest reads the wire form of a whole body.
+func DecodeCreateTimerRequest(b []byte) (*api.CreateTimerRequest, error) {
+	d, v := decoder{b: b}, new(api.CreateTimerRequest)
+	d.decodeCreateTimerRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeCreateTreeRequest reads the wire form of a whole body.
+func DecodeCreateTreeRequest(b []byte) (*api.CreateTreeRequest, error) {
+	d, v := decoder{b: b}, new(api.CreateTreeRequest)
+	d.decodeCreateTreeRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2367,6 +2979,26 @@ func DecodeIndexRequest(b []byte) (*api.IndexRequest, error) {
 	return v, nil
 }
 
+// DecodeJobProcessRequest reads the wire form of a whole body.
+func DecodeJobProcessRequest(b []byte) (*api.JobProcessRequest, error) {
+	d, v := decoder{b: b}, new(api.JobProcessRequest)
+	d.decodeJobProcessRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeLinkTargetReply reads the wire form of a whole body.
+func DecodeLinkTargetReply(b []byte) (*api.LinkTargetReply, error) {
+	d, v := decoder{b: b}, new(api.LinkTargetReply)
+	d.decodeLinkTargetReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeLogonSessionReply reads the wire form of a whole body.
 func DecodeLogonSessionReply(b []byte) (*api.LogonSessionReply, error) {
 	d, v := decoder{b: b}, new(api.LogonSessionReply)
@@ -2391,6 +3023,26 @@ func DecodeLogonSessionRequest(b []byte) (*api.LogonSessionRequest, error) {
 func DecodeLogonUserRequest(b []byte) (*api.LogonUserRequest, error) {
 	d, v := decoder{b: b}, new(api.LogonUserRequest)
 	d.decodeLogonUserRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeMapViewReply reads the wire form of a whole body.
+func DecodeMapViewReply(b []byte) (*api.MapViewReply, error) {
+	d, v := decoder{b: b}, new(api.MapViewReply)
+	d.decodeMapViewReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeMapViewRequest reads the wire form of a whole body.
+func DecodeMapViewRequest(b []byte) (*api.MapViewRequest, error) {
+	d, v := decoder{b: b}, new(api.MapViewRequest)
+	d.decodeMapViewRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2507,6 +3159,16 @@ func DecodeOpenServiceRequest(b []byte) (*api.OpenServiceRequest, error) {
 	return v, nil
 }
 
+// DecodeOpenThreadRequest reads the wire form of a whole body.
+func DecodeOpenThreadRequest(b []byte) (*api.OpenThreadRequest, error) {
+	d, v := decoder{b: b}, new(api.OpenThreadRequest)
+	d.decodeOpenThreadRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeOpenTokenRequest reads the wire form of a whole body.
 func DecodeOpenTokenRequest(b []byte) (*api.OpenTokenRequest, error) {
 	d, v := decoder{b: b}, new(api.OpenTokenRequest)
@@ -2577,10 +3239,40 @@ func DecodePingRequest(b []byte) (*api.PingRequest, error) {
 	return v, nil
 }
 
+// DecodePrivateNamespaceRequest reads the wire form of a whole body.
+func DecodePrivateNamespaceRequest(b []byte) (*api.PrivateNamespaceRequest, error) {
+	d, v := decoder{b: b}, new(api.PrivateNamespaceRequest)
+	d.decodePrivateNamespaceRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeProcessIDsReply reads the wire form of a whole body.
+func DecodeProcessIDsReply(b []byte) (*api.ProcessIDsReply, error) {
+	d, v := decoder{b: b}, new(api.ProcessIDsReply)
+	d.decodeProcessIDsReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeProcessesReply reads the wire form of a whole body.
 func DecodeProcessesReply(b []byte) (*api.ProcessesReply, error) {
 	d, v := decoder{b: b}, new(api.ProcessesReply)
 	d.decodeProcessesReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeQueryObjectReply reads the wire form of a whole body.
+func DecodeQueryObjectReply(b []byte) (*api.QueryObjectReply, error) {
+	d, v := decoder{b: b}, new(api.QueryObjectReply)
+	d.decodeQueryObjectReply(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2611,6 +3303,16 @@ func DecodeRedeemTicketReply(b []byte) (*api.RedeemTicketReply, error) {
 func DecodeRedeemTicketRequest(b []byte) (*api.RedeemTicketRequest, error) {
 	d, v := decoder{b: b}, new(api.RedeemTicketRequest)
 	d.decodeRedeemTicketRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeReleaseSemaphoreRequest reads the wire form of a whole body.
+func DecodeReleaseSemaphoreRequest(b []byte) (*api.ReleaseSemaphoreRequest, error) {
+	d, v := decoder{b: b}, new(api.ReleaseSemaphoreRequest)
+	d.decodeReleaseSemaphoreRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2787,6 +3489,16 @@ func DecodeSetPasswordRequest(b []byte) (*api.SetPasswordRequest, error) {
 	return v, nil
 }
 
+// DecodeSetPermanentRequest reads the wire form of a whole body.
+func DecodeSetPermanentRequest(b []byte) (*api.SetPermanentRequest, error) {
+	d, v := decoder{b: b}, new(api.SetPermanentRequest)
+	d.decodeSetPermanentRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeSetSecurityRequest reads the wire form of a whole body.
 func DecodeSetSecurityRequest(b []byte) (*api.SetSecurityRequest, error) {
 	d, v := decoder{b: b}, new(api.SetSecurityRequest)
@@ -2807,6 +3519,16 @@ func DecodeSetServiceStatusRequest(b []byte) (*api.SetServiceStatusRequest, erro
 	return v, nil
 }
 
+// DecodeSetTimerRequest reads the wire form of a whole body.
+func DecodeSetTimerRequest(b []byte) (*api.SetTimerRequest, error) {
+	d, v := decoder{b: b}, new(api.SetTimerRequest)
+	d.decodeSetTimerRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeSetTokenSessionRequest reads the wire form of a whole body.
 func DecodeSetTokenSessionRequest(b []byte) (*api.SetTokenSessionRequest, error) {
 	d, v := decoder{b: b}, new(api.SetTokenSessionRequest)
@@ -2821,6 +3543,16 @@ func DecodeSetTokenSessionRequest(b []byte) (*api.SetTokenSessionRequest, error)
 func DecodeShutdownRequest(b []byte) (*api.ShutdownRequest, error) {
 	d, v := decoder{b: b}, new(api.ShutdownRequest)
 	d.decodeShutdownRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeSignalAndWaitRequest reads the wire form of a whole body.
+func DecodeSignalAndWaitRequest(b []byte) (*api.SignalAndWaitRequest, error) {
+	d, v := decoder{b: b}, new(api.SignalAndWaitRequest)
+	d.decodeSignalAndWaitRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2851,6 +3583,16 @@ func DecodeStartServiceRequest(b []byte) (*api.StartServiceRequest, error) {
 func DecodeStatusReply(b []byte) (*api.StatusReply, error) {
 	d, v := decoder{b: b}, new(api.StatusReply)
 	d.decodeStatusReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeTerminateJobRequest reads the wire form of a whole body.
+func DecodeTerminateJobRequest(b []byte) (*api.TerminateJobRequest, error) {
+	d, v := decoder{b: b}, new(api.TerminateJobRequest)
+	d.decodeTerminateJobRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2911,6 +3653,16 @@ func DecodeTreeReply(b []byte) (*api.TreeReply, error) {
 func DecodeUnlockSessionRequest(b []byte) (*api.UnlockSessionRequest, error) {
 	d, v := decoder{b: b}, new(api.UnlockSessionRequest)
 	d.decodeUnlockSessionRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeWaitManyRequest reads the wire form of a whole body.
+func DecodeWaitManyRequest(b []byte) (*api.WaitManyRequest, error) {
+	d, v := decoder{b: b}, new(api.WaitManyRequest)
+	d.decodeWaitManyRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}

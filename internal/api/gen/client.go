@@ -75,6 +75,9 @@ func writeClient(w *writer, m *model) {
 		if c.Flags&api.Files != 0 {
 			doc += " The files travel with the call and become the program's descriptors 0, 1, 2, …; the caller keeps its own."
 		}
+		if c.Flags&api.GivesFiles != 0 {
+			doc += " The files of the reply are the caller's to close."
+		}
 		w.p("%s", wrap("// ", doc, 100))
 		if r := strings.TrimSpace(rules(c)); r != "" {
 			w.p("//\n%s", wrap("// ", r, 100))
@@ -96,6 +99,9 @@ func writeClient(w *writer, m *model) {
 		if c.Flags&api.Takeover != 0 {
 			res, zero = append(res, "net.Conn"), append(zero, "nil")
 		}
+		if c.Flags&api.GivesFiles != 0 {
+			res, zero = append(res, "[]*os.File"), append(zero, "nil")
+		}
 		result := "error"
 		if len(res) > 0 {
 			result = "(" + strings.Join(append(res, "error"), ", ") + ")"
@@ -115,6 +121,12 @@ func writeClient(w *writer, m *model) {
 			w.p("r, err := wire.Decode%s(b)", c.Reply.Name())
 			w.p("if err != nil { stream.Close(); return %s, nil, c.garbled(wire.Op%s, err) }", zero[0], c.Name)
 			w.p("return *r, stream, nil\n}\n")
+		case c.Flags&api.GivesFiles != 0:
+			w.p("b, given, err := c.callGives(ctx, wire.Op%s, %s)", c.Name, body)
+			w.p("if err != nil { %s }", fail)
+			w.p("r, err := wire.Decode%s(b)", c.Reply.Name())
+			w.p("if err != nil { closeFiles(given); return %s, nil, c.garbled(wire.Op%s, err) }", zero[0], c.Name)
+			w.p("return *r, given, nil\n}\n")
 		case c.Reply == nil:
 			w.p("_, err := %s\nreturn err\n}\n", call)
 		default:
@@ -128,7 +140,7 @@ func writeClient(w *writer, m *model) {
 }
 
 // groups are the hundreds of the call numbers.
-var groups = []string{"Connection", "Window stations, desktops, handles", "Processes and tokens", "Sessions", "Services", "Accounts", "Display", "System"}
+var groups = []string{"Connection", "Window stations, desktops, handles", "Processes and tokens", "Sessions", "Services", "Accounts", "Display", "System", "Objects and waits"}
 
 // writeDocs writes docs/CALLS.md.
 func writeDocs(w *writer, m *model) {
@@ -155,7 +167,7 @@ func writeDocs(w *writer, m *model) {
 		for _, f := range []struct {
 			bit  api.Flags
 			word string
-		}{{api.Blocking, "blocking"}, {api.Takeover, "takeover"}, {api.Files, "files"}} {
+		}{{api.Blocking, "blocking"}, {api.Takeover, "takeover"}, {api.Files, "files"}, {api.GivesFiles, "gives files"}} {
 			if c.Flags&f.bit != 0 {
 				how += " *" + f.word + "*"
 			}
