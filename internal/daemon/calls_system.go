@@ -180,49 +180,28 @@ func (s *Services) auditRecord(a station.AuditRecord) api.AuditRecord {
 	return out
 }
 
-// lookup finds an object of the tree. Desktops are below their station.
-func (s *Services) lookup(op, path string) (object.Object, error) {
-	o, err := object.Resolve(s.Engine.Root(), path)
-	if err == nil {
-		return o, nil
-	}
-	if i := strings.LastIndexByte(path, '\\'); i > 0 {
-		if parent, perr := object.Resolve(s.Engine.Root(), path[:i]); perr == nil {
-			if w, ok := parent.(*station.WindowStation); ok {
-				if d, ok := w.Desktop(path[i+1:]); ok {
-					return d, nil
-				}
-				err = win32.ERROR_FILE_NOT_FOUND
-			}
-		}
-	}
-	return nil, &win32.Error{Op: op, Object: path, Code: win32.Code(err), Rule: "OBJ-16"}
-}
-
 // listRight is what listing an object's entries needs.
 func listRight(o object.Object) (right win32.AccessMask, ok bool) {
 	switch o.(type) {
 	case *object.Directory:
-		return directoryQuery, true
+		return win32.DIRECTORY_QUERY, true
 	case *station.WindowStation:
 		return win32.WINSTA_ENUMDESKTOPS, true
 	}
 	return 0, false
 }
 
-// directoryQuery is DIRECTORY_QUERY.
-const directoryQuery win32.AccessMask = 0x0001
-
-// ListObjects lists a directory of the object tree. Rules: OBJ-1, OBJ-2.
+// ListObjects lists a directory of the object tree, for who may pass every
+// directory on the way and query the last. Rules: OBJ-1, OBJ-2, OBJ-4.
 func (s *Services) ListObjects(_ context.Context, c *Call, q *api.PathRequest) (*api.ObjectsReply, error) {
 	const op = "ListObjects"
 	path := `\` + strings.Trim(q.Path, `\`)
-	o, err := s.lookup(op, path)
+	o, err := c.Thread.ObjectAt(op, path)
 	if err != nil {
 		return nil, err
 	}
 	if l, ok := o.(*object.Link); ok {
-		if o, err = s.lookup(op, l.Target()); err != nil {
+		if o, err = c.Thread.ObjectAt(op, l.Target()); err != nil {
 			return nil, err
 		}
 	}
@@ -262,7 +241,7 @@ func (s *Services) ListObjects(_ context.Context, c *Call, q *api.PathRequest) (
 func (s *Services) ShowObject(_ context.Context, c *Call, q *api.PathRequest) (*api.ObjectReply, error) {
 	const op = "ShowObject"
 	path := `\` + strings.Trim(q.Path, `\`)
-	o, err := s.lookup(op, path)
+	o, err := c.Thread.ObjectAt(op, path)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +258,14 @@ func (s *Services) object(tok *security.Token, path string, o object.Object) api
 	fact := func(name string, value any) {
 		out.Facts = append(out.Facts, api.Fact{Name: name, Value: fmt.Sprint(value)})
 	}
+	if h.Permanent() {
+		fact("permanent", true)
+	}
 	switch o := o.(type) {
+	case station.Described:
+		for _, f := range o.Facts() {
+			fact(f.Name, f.Value)
+		}
 	case *object.Link:
 		out.Target = o.Target()
 	case *object.Directory:
@@ -308,12 +294,12 @@ func (s *Services) object(tok *security.Token, path string, o object.Object) api
 	return out
 }
 
-// SetObjectSecurity replaces parts of the descriptor of a station or desktop,
-// for who has the rights to on the object itself.
+// SetObjectSecurity replaces parts of the descriptor of an object of the tree,
+// for who has the rights to on the object itself. Rules: SE-63, UO-16.
 func (s *Services) SetObjectSecurity(_ context.Context, c *Call, q *api.SetObjectSecurityRequest) error {
 	const op = "SetObjectSecurity"
 	path := `\` + strings.Trim(q.Path, `\`)
-	o, err := s.lookup(op, path)
+	o, err := c.Thread.ObjectAt(op, path)
 	if err != nil {
 		return err
 	}
