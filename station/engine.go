@@ -42,6 +42,7 @@ type Engine struct {
 	now      func() time.Time
 	identity func(*security.Token) (Identity, error) // may be nil
 	socket   string
+	foreign  func(tag string) bool // immutable; may be nil
 	settings Settings
 	heap     heapProfile
 	root     *object.Directory // \
@@ -92,7 +93,7 @@ func New(o Options) (*Engine, error) {
 
 	e := &Engine{
 		mode: o.Mode, host: o.Host, surfaces: o.Surfaces, machine: o.Machine,
-		now: o.Clock, identity: o.Identity, socket: o.CallSocket, settings: set, heap: heap,
+		now: o.Clock, identity: o.Identity, socket: o.CallSocket, foreign: o.Foreign, settings: set, heap: heap,
 		sessions:  make(map[uint32]*Session),
 		processes: make(map[int]*Process),
 		threads:   make(map[uint32]*Thread),

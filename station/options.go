@@ -46,6 +46,11 @@ type Options struct {
 	// see it; it becomes STATION_SOCKET in their environment.
 	CallSocket string
 
+	// Foreign reports whether a host's process with this tag was started by a
+	// subsystem for itself, such as an X server. Such a one has no record of its
+	// own and is left alone when a session is restored; nil: there is none.
+	Foreign func(tag string) bool
+
 	// Memory makes the memory of sections. Without it sections have no memory:
 	// their names and rights work, mapping one fails with ERROR_NOT_SUPPORTED.
 	Memory func(name string, size uint64) (Memory, error)

@@ -380,9 +380,16 @@ func TestRestoreUnknownProcess(t *testing.T) {
 	w.host.Process(gone.Process().ID()).Exit(0) // nobody's concern any more
 	<-gone.Process().Done()
 	hosts := []station.HostSession{w.zero.Host(), alice.session.Host()}
+	var others []station.HostProcess // of a subsystem, such as an X server
+	for _, h := range hosts {
+		p, err := h.Spawn(t.Context(), station.ProcessSpec{Path: "/bin/prog", Tag: "other:1"})
+		w.ok(err)
+		others = append(others, p)
+	}
 	w.e.Detach()
 	w.surfaces = station.NewMemorySurfaces() // the old ones belong to the first engine
-	e, err := station.New(station.Options{Host: w.host, Surfaces: w.surfaces, Restore: []station.SessionState{st0, st1}})
+	e, err := station.New(station.Options{Host: w.host, Surfaces: w.surfaces, Restore: []station.SessionState{st0, st1},
+		Foreign: func(tag string) bool { return strings.HasPrefix(tag, "other:") }})
 	w.ok(err)
 	w.e = e
 	if s, err := e.RestoreSession(t.Context(), st0, hosts[0]); err == nil || strings.Contains(err.Error(), fmt.Sprint(gone.Process().ID())) || s == nil {
@@ -398,6 +405,12 @@ func TestRestoreUnknownProcess(t *testing.T) {
 		t.Fatal("a program of a user's session was not counted to the user")
 	}
 	<-w.host.Process(sys.Process().ID()).Done()
+	for _, p := range others {
+		if _, ok := e.Process(p.PID()); ok || w.host.Process(p.PID()) == nil {
+			t.Errorf("process %d of a subsystem became a program, or was ended", p.PID())
+		}
+		w.ok(p.Signal(9))
+	}
 	_, err = e.RestoreSession(t.Context(), st1, nil)
 	code(t, err, win32.ERROR_CTX_WINSTATION_ALREADY_EXISTS)
 }

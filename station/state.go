@@ -281,6 +281,9 @@ func (e *Engine) restoreProcesses(s *Session, st SessionState, hs HostSession) (
 				continue
 			default:
 			}
+			if e.foreign != nil && e.foreign(hp.Tag()) {
+				continue
+			}
 			user := s.User()
 			if user == nil {
 				errs = append(errs, fmt.Errorf("cannot say who process %d of session %d is: it was ended", hp.PID(), s.id))

@@ -132,7 +132,7 @@ func (x *executive) start(ctx context.Context) (err error) {
 	wired := make(chan struct{})
 	if x.engine, err = station.New(station.Options{
 		Mode: cfg.mode, Host: x.host, Surfaces: x.display, Machine: store.Machine(),
-		Identity: store.Identity, CallSocket: lay.Socket, Restore: states,
+		Identity: store.Identity, CallSocket: lay.Socket, Restore: states, Foreign: xserver.OwnsTag,
 		Observer: func(ev station.Event) { <-wired; x.observe(ev) },
 	}); err != nil {
 		return err

@@ -93,6 +93,12 @@ func Find(path string) (string, error) {
 	return "", ErrNotInstalled
 }
 
+// tagPrefix begins the tags of X servers.
+const tagPrefix = "xvnc:"
+
+// OwnsTag reports whether a host's process with this tag is an X server.
+func OwnsTag(tag string) bool { return strings.HasPrefix(tag, tagPrefix) }
+
 // Server is one running X server.
 type Server struct {
 	session Session             // immutable
@@ -173,7 +179,7 @@ func startAt(ctx context.Context, o Options, program string, display int) (_ *Se
 	// try the same number, and the one that loses must not take the other's
 	// cookie away.
 	name := "station-x" + number + "-" + hex.EncodeToString(unique)
-	st := state{Version: 1, Display: display, Tag: "xvnc:" + number + ":" + hex.EncodeToString(unique)}
+	st := state{Version: 1, Display: display, Tag: tagPrefix + number + ":" + hex.EncodeToString(unique)}
 	if st.Auth, err = o.Session.WriteFile(ctx, name+".auth", xauthority(display, cookie), 0o600, o.UID, o.GID); err != nil {
 		return nil, fmt.Errorf("cannot write its cookie: %w", err)
 	}

@@ -201,6 +201,7 @@ func TestDaemonKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	programs := w.programs(t, ending.ProcessID)
 	w.Kill(t)
 	select {
 	case <-old.Done():
@@ -241,6 +242,9 @@ func TestDaemonKilled(t *testing.T) {
 		}
 		if now := servicePIDs(t, w.c); now["Ticker"] != services["Ticker"] || now["StationWeb"] != services["StationWeb"] {
 			t.Errorf("services run as %v, before %v", now, services)
+		}
+		if now := w.programs(t, ending.ProcessID); !slices.Equal(now, programs) {
+			t.Errorf("programs are\n%q\nbefore\n%q", now, programs)
 		}
 		after, err := w.c.Status(t.Context())
 		if err != nil {
@@ -334,6 +338,25 @@ func (w *world) pending(t *testing.T, session uint32) {
 		m, err := w.c.ListMessages(t.Context(), client.SessionRequest{SessionID: session})
 		return err == nil && len(m.Messages) == 1, fmt.Sprint(m, err)
 	})
+}
+
+// programs tells what the process list says of the sessions, but for one process
+// and for the test's own.
+func (w *world) programs(t *testing.T, but uint32) (list []string) {
+	t.Helper()
+	for _, id := range append([]uint32{0}, w.sessions...) {
+		r, err := w.c.EnumProcesses(t.Context(), client.SessionRequest{SessionID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.Processes {
+			if p.ProcessID != but && int(p.ProcessID) != os.Getpid() {
+				list = append(list, fmt.Sprintf("%d: %d %s %v of %s on %s\\%s %s", id, p.ProcessID, p.Name, p.Args, p.User, p.WindowStation, p.Desktop, p.Service))
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 func servicePIDs(t *testing.T, c *client.Conn) map[string]uint32 {
