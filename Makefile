@@ -10,8 +10,9 @@ run: build ## install what is missing, build, start the demo on 127.0.0.1
 	@scripts/needs run
 	./bin/station demo
 
-build: ## build bin/station
-	$(GO) build -trimpath -o bin/station ./cmd/station
+build: ## build bin/station, with the sessions' small first process inside
+	$(GO) build -trimpath -ldflags='-s -w' -o internal/host/small/holder ./cmd/station-holder
+	$(GO) build -trimpath -tags smallholder -o bin/station ./cmd/station
 
 check: ## formatting, vet, static analysis, generated files, import edges
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "gofmt: the files above are not formatted"; exit 1; }

@@ -23,6 +23,7 @@ import (
 	"stationmaster/internal/daemon"
 	"stationmaster/internal/display"
 	"stationmaster/internal/host"
+	"stationmaster/internal/host/small"
 	"stationmaster/internal/layout"
 	"stationmaster/internal/logon"
 	"stationmaster/internal/scm"
@@ -96,7 +97,7 @@ func (x *executive) start(ctx context.Context) (err error) {
 	lay := cfg.layout
 	if x.host, err = host.Open(host.Options{
 		Dir: filepath.Join(lay.Run, "host"), PublicDir: lay.Public, Mask: []string{lay.State, filepath.Join(lay.Run, "live")},
-		Level: cfg.level, SingleUID: true, Logger: cfg.log,
+		Level: cfg.level, SingleUID: true, Logger: cfg.log, HolderImage: small.Holder(),
 	}); err != nil {
 		return err
 	}

@@ -36,6 +36,16 @@ func IsHolder(args []string) bool {
 	return len(args) >= 3 && args[1] == holderVerb && os.Getenv(holderEnv) != ""
 }
 
+// deadly are the signals that would end or stop a Go program that does not ask
+// for them. The runtime catches and drops all others by itself. Asking for each
+// of the 62 would take most of a millisecond: the runtime hands every one to
+// another thread and waits for it.
+var deadly = []os.Signal{
+	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS,
+	syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGPIPE, syscall.SIGTERM, syscall.SIGSTKFLT, syscall.SIGTSTP, syscall.SIGTTIN,
+	syscall.SIGTTOU, syscall.SIGSYS,
+}
+
 // HolderMain is the whole life of a holder; args is os.Args. It returns the
 // exit code of the process. As PID 1 of a session its end is the session's.
 func HolderMain(args []string) int {
@@ -49,7 +59,7 @@ func HolderMain(args []string) int {
 	unix.Umask(0o022)
 	// Programs of the session may be able to signal us. Everything is caught
 	// and dropped; unlike ignoring, that is not inherited by exec.
-	signal.Notify(make(chan os.Signal, 1))
+	signal.Notify(make(chan os.Signal, 1), deadly...)
 
 	conn, err := newWireConn(fdParent)
 	if err != nil {

@@ -46,8 +46,12 @@ type Options struct {
 	SingleUID bool
 	// Logger gets what an operator must know; nil drops it.
 	Logger *slog.Logger
-	// Executable is started as holder; "" means /proc/self/exe, this binary.
+	// Executable is started as holder; "" means HolderImage, or this binary
+	// (/proc/self/exe) where there is none or memory cannot be executed.
 	Executable string
+	// HolderImage is a program that does nothing but HolderMain, started from
+	// memory: it is smaller than this binary. nil for none.
+	HolderImage []byte
 	// Without names features (see Isolation) that count as missing, so that
 	// tests and careful operators can use the fallbacks.
 	Without []string
@@ -59,6 +63,7 @@ type Host struct {
 	opts      Options  // immutable, like all up to wg
 	lock      *os.File // flock on Dir
 	holderLog *os.File // standard error of holders
+	image     *os.File // the holder's program; nil: none
 	trees     *cgroupTree
 	iso       Isolation
 	scopes    uint64 // Landlock scopes of sessions
@@ -96,9 +101,6 @@ func Open(opts Options) (*Host, error) {
 	if opts.Logger == nil {
 		opts.Logger = discardLogger()
 	}
-	if opts.Executable == "" {
-		opts.Executable = "/proc/self/exe"
-	}
 	switch opts.Level {
 	case "", LevelFull, LevelUser, LevelLandlock, LevelNone:
 	default:
@@ -113,12 +115,33 @@ func Open(opts Options) (*Host, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256([]byte(h.opts.Dir))
+	h.chooseHolder()
 	h.trees = findCgroups("station-"+hex.EncodeToString(sum[:6]), h.without)
 	if err := h.probe(); err != nil {
 		h.closeFiles()
 		return nil, err
 	}
 	return h, nil
+}
+
+// chooseHolder decides what is started as holder.
+func (h *Host) chooseHolder() {
+	if h.opts.Executable != "" {
+		return
+	}
+	h.opts.Executable = "/proc/self/exe"
+	if len(h.opts.HolderImage) == 0 {
+		return
+	}
+	image, path, err := placeImage(h.opts.HolderImage)
+	if err == nil {
+		if err = unix.Access(path, unix.X_OK); err == nil {
+			h.image, h.opts.Executable = image, path
+			return
+		}
+		image.Close()
+	}
+	h.opts.Logger.Warn("the holder's own program cannot be used; this one is, which takes more memory", "err", err)
 }
 
 // openDir makes the run directory and locks it.
@@ -178,7 +201,7 @@ func (h *Host) lockDir() error {
 }
 
 func (h *Host) closeFiles() {
-	for _, f := range []*os.File{h.lock, h.holderLog} {
+	for _, f := range []*os.File{h.lock, h.holderLog, h.image} {
 		if f != nil {
 			f.Close()
 		}
