@@ -37,3 +37,17 @@ func (t *Thread) LookupHandle(h win32.Handle, need win32.AccessMask) bool {
 	e := t.process.handles.Get(h)
 	return e != nil && e.Granted.Has(need)
 }
+
+// LookupName finds the object of a name as every call by name does.
+func (t *Thread) LookupName(name string) bool {
+	at, err := t.spotOf("test", name)
+	if err != nil {
+		return false
+	}
+	o, err := t.find("test", at)
+	if err != nil {
+		return false
+	}
+	o.Head().Release()
+	return true
+}

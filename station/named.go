@@ -135,7 +135,7 @@ func (t *Thread) createNamed(op string, k *object.Kind, o NamedOptions, build fu
 			hd.Release()
 			continue // somebody else was first
 		}
-		h, err := t.insert(op, at.path(), obj, granted, o.Inherit)
+		h, err := t.insertAt(op, at, obj, granted, o.Inherit)
 		hd.Release()
 		return h, false, err
 	}
@@ -181,7 +181,20 @@ func (t *Thread) openFound(op string, at spot, k *object.Kind, o object.Object, 
 	if err != nil {
 		return 0, err
 	}
-	return t.insert(op, at.path(), o, granted, inherit)
+	return t.insertAt(op, at, o, granted, inherit)
+}
+
+// insertAt is insert, but the name is only put together for a failure.
+func (t *Thread) insertAt(op string, at spot, o object.Object, granted win32.AccessMask, inherit bool) (win32.Handle, error) {
+	flags := uint32(0)
+	if inherit {
+		flags = win32.HANDLE_FLAG_INHERIT
+	}
+	h, err := t.process.handles.Insert(o, granted, flags)
+	if err != nil {
+		return 0, t.errorOf(op, at.path(), win32.Code(err), "HND-10")
+	}
+	return h, nil
 }
 
 // openObject is open, but the name is only put together for a refusal.
