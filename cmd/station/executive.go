@@ -133,7 +133,7 @@ func (x *executive) start(ctx context.Context) (err error) {
 	wired := make(chan struct{})
 	if x.engine, err = station.New(station.Options{
 		Mode: cfg.mode, Host: x.host, Surfaces: x.display, Machine: store.Machine(),
-		Identity: store.Identity, CallSocket: lay.Socket, Restore: states, Foreign: xserver.OwnsTag,
+		Identity: store.Identity, CallSocket: lay.Socket, Restore: states, Foreign: xserver.OwnsTag, Memory: host.SectionMemory,
 		Observer: func(ev station.Event) { <-wired; x.observe(ev) },
 	}); err != nil {
 		return err
