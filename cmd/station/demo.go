@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"stationmaster/client"
 	"stationmaster/client/svc"
+	"stationmaster/internal/cli"
 	"stationmaster/internal/layout"
 	"stationmaster/win32"
 )
@@ -32,7 +34,7 @@ session 1 and bob in session 2, each with an unmodified xterm on a desktop of
 their own, and a service in session 0 that asks alice a question. It prints one
 address; open it in a browser. Interrupt it to end everything.`,
 		Example: "  station demo\n  station demo --listen 127.0.0.1:0",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if dir, _ := c.Flags().GetString("dir"); dir == "" {
 				dir, err := os.MkdirTemp("/var/tmp", "station-demo-")
@@ -110,7 +112,7 @@ func furnish(ctx context.Context, c *cobra.Command, x *executive) error {
 	if err != nil {
 		return fmt.Errorf("cannot make a sign-in ticket: %w", err)
 	}
-	fmt.Fprintf(out, "\nOpen this address; it signs one browser in, once:\n\n  %s/signin?ticket=%s\n\nPress Ctrl+C to end the demo.\n", x.console, t.Ticket)
+	fmt.Fprintf(out, "\nOpen this address; it signs one browser in, once:\n\n  %s/signin?ticket=%s\n\nThe command line reaches this demo from another terminal with\n\n  export STATION_DIR=%s\n  %s session list\n\nPress Ctrl+C to end the demo.\n", x.console, t.Ticket, filepath.Dir(x.cfg.layout.Run), os.Args[0])
 	return nil
 }
 

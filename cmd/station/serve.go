@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"stationmaster/internal/cli"
 	"stationmaster/internal/host"
 	"stationmaster/internal/layout"
 	"stationmaster/station"
@@ -43,7 +44,7 @@ answers. Interrupt it (or station shutdown) to end every session; SIGHUP or
 station shutdown --keep-sessions ends the daemon alone, and the next one takes
 the sessions over.`,
 		Example: "  station serve\n  station serve --dir /srv/agents --listen none\n  station serve --json --listen 127.0.0.1:0",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := configure(c, listen, mode, level, logLevel)
 			if err != nil {

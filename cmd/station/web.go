@@ -27,7 +27,7 @@ func webCommand() *cobra.Command {
 does, it does with the token of who signed in. station serve runs it as a service
 in session 0 under NetworkService; run by hand it works the same.`,
 		Example: "  station web --listen 127.0.0.1:8470",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir, _ := c.Flags().GetString("dir")
 			o := web.Options{

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -103,6 +104,10 @@ their own; in it are window stations, in those desktops, each desktop a display
 of its own that nothing outside it can see, type into or message.
 
 Start with ` + "`station demo`" + `, or ` + "`station serve`" + ` for the daemon alone.`,
+		Example: `  station demo
+  station session list
+  station run --session 1 -- xterm
+  source <(station completion bash)`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -135,6 +140,12 @@ Start with ` + "`station demo`" + `, or ` + "`station serve`" + ` for the daemon
 	group("session", a.accountCommand(), a.logonCommand(), a.sessionCommand(), a.runCommand(), a.psCommand(), a.msgCommand(), a.viewCommand())
 	group("object", a.winstaCommand(), a.desktopCommand(), a.objectCommand(), a.sdCommand())
 	group("service", a.serviceCommand())
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Example = "  source <(station completion bash)\n  station completion bash > /etc/bash_completion.d/station"
+		}
+	}
 	return root
 }
 
@@ -187,9 +198,19 @@ func wantArgs(min, max int, names string) cobra.PositionalArgs {
 	}
 }
 
-// parent is a command that only has subcommands.
+// NoArgs is the Args of a command that is wired in and takes no argument.
+func NoArgs(c *cobra.Command, args []string) error { return noArgs(c, args) }
+
+// parent is a command that only has subcommands. Its examples are the first of
+// each of theirs.
 func parent(use, short, long string, subs ...*cobra.Command) *cobra.Command {
-	p := &cobra.Command{Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs,
+	var examples []string
+	for _, s := range subs {
+		if first, _, _ := strings.Cut(s.Example, "\n"); first != "" {
+			examples = append(examples, first)
+		}
+	}
+	p := &cobra.Command{Use: use, Short: short, Long: long, Example: strings.Join(examples, "\n"), Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usagef("%s has no command %q (see `%s --help`)", c.CommandPath(), args[0], c.CommandPath())

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"stationmaster/client"
 	"stationmaster/internal/api"
@@ -67,7 +68,9 @@ func (a *app) desktopCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				q.Surface, q.HeapKB = surface, heap
+				if q.Surface, q.HeapKB = surface, heap; !knownSurface(surface) {
+					return usagef("--surface is x11 or builtin, not %q", surface)
+				}
 				if size != "" {
 					if q.Width, q.Height, err = parseSize(size); err != nil {
 						return err
@@ -95,7 +98,14 @@ func (a *app) desktopCommand() *cobra.Command {
 		Example: "  station desktop screenshot --session 1 -o alice.png\n  station desktop screenshot Work --session 1 > work.png", Args: wantArgs(0, 1, "[NAME]"),
 		RunE: func(c *cobra.Command, args []string) error {
 			name := strings.Join(args, "")
-			return a.call(c, strings.TrimSpace("take a picture of desktop "+name), func(ctx context.Context, conn *client.Conn) error {
+			if f, ok := a.out.(*os.File); ok && (output == "" || output == "-") && term.IsTerminal(int(f.Fd())) {
+				return usagef("a picture is nothing for a terminal; use -o FILE or redirect the output")
+			}
+			what := "desktop " + name
+			if name == "" {
+				what = "the active desktop"
+			}
+			return a.call(c, "take a picture of "+what, func(ctx context.Context, conn *client.Conn) error {
 				id, err := a.targetSession(ctx, conn, session)
 				if err != nil {
 					return err

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -50,6 +51,9 @@ console session.`,
 			}
 			if id != conn.Hello().SessionID {
 				token, err := conn.WTSQueryUserToken(c.Context(), api.SessionRequest{SessionID: id})
+				if errors.Is(err, win32.ERROR_FILE_NOT_FOUND) { // so WTS-20; the program is not meant
+					err = win32.ERROR_CTX_WINSTATION_NOT_FOUND
+				}
 				if err != nil {
 					return cannot(fmt.Sprintf("run %s in session %d", args[0], id), err)
 				}

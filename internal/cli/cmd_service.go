@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -346,7 +347,11 @@ func (a *app) sdCommand() *cobra.Command {
 			Example: `  station sd set '\Sessions\1\Windows\WindowStations\WinSta0' 'D:(A;;0xf037f;;;SY)'`, Args: wantArgs(2, 2, "PATH SDDL"),
 			RunE: func(c *cobra.Command, args []string) error {
 				return a.call(c, "set the descriptor of "+args[0], func(ctx context.Context, conn *client.Conn) error {
-					return conn.SetObjectSecurity(ctx, api.SetObjectSecurityRequest{Path: args[0], SDDL: args[1]})
+					err := conn.SetObjectSecurity(ctx, api.SetObjectSecurityRequest{Path: args[0], SDDL: args[1]})
+					if errors.Is(err, win32.ERROR_INVALID_PARAMETER) {
+						return cannot(fmt.Sprintf("set the descriptor of %s to %q, which is no SDDL such as 'D:(A;;GA;;;SY)'", args[0], args[1]), err)
+					}
+					return err
 				})
 			},
 		},
@@ -463,15 +468,19 @@ func (a *app) printLine(v any) error {
 }
 
 func (a *app) viewCommand() *cobra.Command {
-	var unix string
-	var readOnly bool
+	var unix, user string
+	var readOnly, automation bool
 	cmd := &cobra.Command{
 		Use:   "view [ID]",
 		Short: "Print a one-time address of the console, or serve one VNC viewer",
 		Long: `Prints an address that signs one browser in to the web console, with the given
 session chosen. With --unix PATH it serves one VNC viewer on a Unix socket
-instead and ends when that viewer leaves.`,
-		Example: "  station view 1\n  station view 1 --unix /tmp/alice.vnc & vncviewer /tmp/alice.vnc",
+instead and ends when that viewer leaves.
+
+The address holds a ticket, good once. A script can redeem it, too, for a bearer
+token at POST /v1/signin; with --automation what comes by it is no person's: message
+boxes and Winlogon take no input from it.`,
+		Example: "  station view 1\n  station view 1 --unix /tmp/alice.vnc & vncviewer /tmp/alice.vnc\n  station view --automation",
 		Args:    wantArgs(0, 1, "[ID]"),
 		RunE: func(c *cobra.Command, args []string) error {
 			id := uint32(0)
@@ -482,9 +491,18 @@ instead and ends when that viewer leaves.`,
 				}
 			}
 			return a.call(c, "open a view", func(ctx context.Context, conn *client.Conn) error {
+				if len(args) == 1 {
+					r, err := conn.WTSEnumerateSessions(ctx)
+					if err != nil {
+						return err
+					}
+					if !slices.ContainsFunc(r.Sessions, func(s api.Session) bool { return s.ID == id }) {
+						return cannot("open a view of session "+args[0], win32.ERROR_CTX_WINSTATION_NOT_FOUND)
+					}
+				}
 				if unix != "" {
 					if len(args) == 0 {
-						return usagef("say which session to serve")
+						return usagef("say which session to serve: station view ID --unix %s", unix)
 					}
 					return serveViewer(ctx, conn, id, readOnly, unix, a.err)
 				}
@@ -495,7 +513,7 @@ instead and ends when that viewer leaves.`,
 				if s.ConsoleURL == "" {
 					return &exitError{exitRefused, "cannot open a view: no web console runs; start `station serve --listen 127.0.0.1:8470` or use --unix"}
 				}
-				t, err := conn.CreateTicket(ctx, api.CreateTicketRequest{Person: true})
+				t, err := conn.CreateTicket(ctx, api.CreateTicketRequest{Subject: user, Person: !automation})
 				if err != nil {
 					return err
 				}
@@ -513,6 +531,8 @@ instead and ends when that viewer leaves.`,
 	}
 	cmd.Flags().StringVar(&unix, "unix", "", "serve one VNC viewer on this Unix socket")
 	cmd.Flags().BoolVar(&readOnly, "read-only", false, "take no input from the viewer")
+	cmd.Flags().BoolVar(&automation, "automation", false, "make the ticket for a program, not for a person")
+	cmd.Flags().StringVar(&user, "user", "", "account that the browser gets the rights of (default: whoever runs the daemon)")
 	_ = cmd.MarkFlagFilename("unix")
 	return cmd
 }

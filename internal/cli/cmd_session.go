@@ -71,6 +71,9 @@ Whoever runs the daemon logs users on without a password, unless one is given.`,
 		Args:    wantArgs(1, 1, "USER"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.call(c, "log on "+args[0], func(ctx context.Context, conn *client.Conn) error {
+				if !knownSurface(surface) {
+					return usagef("--surface is x11 or builtin, not %q", surface)
+				}
 				q := api.LogonSessionRequest{User: args[0], New: fresh, Surface: surface}
 				if size != "" {
 					w, h, err := parseSize(size)
@@ -106,6 +109,9 @@ Whoever runs the daemon logs users on without a password, unless one is given.`,
 	return cmd
 }
 
+// knownSurface reports whether a --surface is one there is; empty is the default.
+func knownSurface(s string) bool { return s == "" || s == "x11" || s == "builtin" }
+
 func parseSize(s string) (w, h uint32, err error) {
 	var n int
 	if n, err = fmt.Sscanf(s, "%dx%d", &w, &h); err != nil || n != 2 || w == 0 || h == 0 || fmt.Sprintf("%dx%d", w, h) != s {
@@ -119,7 +125,7 @@ func (a *app) sessionCommand() *cobra.Command {
 		return &cobra.Command{
 			Use: use + " [ID]", Short: short, Example: example, Args: wantArgs(0, 1, "[ID]"),
 			RunE: func(c *cobra.Command, args []string) error {
-				id, what := ownSession, "the own session"
+				id, what := ownSession, "the session this command runs in (no ID was given)"
 				if len(args) == 1 {
 					var err error
 					if id, err = parseSession(args[0]); err != nil {
@@ -157,7 +163,7 @@ func (a *app) sessionCommand() *cobra.Command {
 		})
 	connect.Flags().BoolVar(&connectStdin, "password-stdin", false, "read the password of the session's user from standard input")
 	return parent("session", "List, log off, disconnect, connect, lock and unlock sessions",
-		"Works on the sessions of this host, as query session, logoff, tsdiscon and tscon do.\nWithout ID the caller's own session is meant.",
+		"Works on the sessions of this host, as query session, logoff, tsdiscon and tscon do.\nWithout ID the session that the command itself runs in is meant.",
 		&cobra.Command{
 			Use: "list", Short: "List the sessions", Example: "  station session list\n  station session list --json", Args: noArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
