@@ -21,7 +21,6 @@ type scratch struct {
 	data    []byte // what is about to be compressed
 	palette palette
 	dct     dctState
-	line    []uint32
 }
 
 // sink lets a flate.Writer append to a slice.

@@ -250,7 +250,8 @@ func (c *Client) stateLocked() State {
 func (c *Client) WaitFor(limit time.Duration, ok func(d *Decoder) bool) error {
 	timer := time.AfterFunc(limit, func() {
 		c.mu.Lock()
-		c.mu.Unlock() //nolint:staticcheck // orders the Broadcast after the Wait
+		//lint:ignore SA2001 it orders the Broadcast after the Wait
+		c.mu.Unlock()
 		c.cond.Broadcast()
 	})
 	defer timer.Stop()
