@@ -4,7 +4,10 @@ GO      ?= go
 TOOL     = $(GO) tool -modfile=tools/go.mod
 TESTARGS ?=
 
-.PHONY: run build test check generate bench clean
+.PHONY: help run build test check generate bench clean
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 run: build ## install what is missing, build, start the demo on 127.0.0.1
 	@scripts/needs run
@@ -14,12 +17,14 @@ build: ## build bin/station, with the sessions' small first process inside
 	$(GO) build -trimpath -ldflags='-s -w' -o internal/host/small/holder ./cmd/station-holder
 	$(GO) build -trimpath -tags smallholder -o bin/station ./cmd/station
 
-check: ## formatting, vet, static analysis, generated files, import edges
+check: ## formatting, vet, static analysis, arm64, import edges, generated files, rule numbers
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "gofmt: the files above are not formatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags lockdep ./...
 	GOARCH=arm64 $(GO) build ./...
 	$(TOOL) staticcheck ./...
+	$(GO) test ./internal/api/gen ./internal/house
+	$(GO) run ./conform/report -check
 
 test: ## everything: unit, conformance, scripts, integration as root, browser
 	@scripts/needs test

@@ -127,7 +127,7 @@ func TestCreateProcessToken(t *testing.T) {
 }
 
 func TestCreateProcessErrors(t *testing.T) {
-	conform.Rule(t, "PRC-22", "PRC-23")
+	conform.Rule(t, "PRC-22")
 	w := newWorld(t)
 	alice := w.logon(1001)
 	th := w.start(alice.token, nil)
