@@ -421,18 +421,29 @@ func (t *Token) Holds(sid SID) bool {
 	return sid == t.spec.User || slices.ContainsFunc(t.spec.Groups, func(g Group) bool { return g.SID == sid })
 }
 
-// HasPrivilege reports whether the privilege is held and enabled (SE-25).
-func (t *Token) HasPrivilege(p Privilege) bool { return t.on.Has(p) }
+// HasPrivilege reports whether the privilege is held and enabled (SE-25), in a
+// token that may be acted with.
+func (t *Token) HasPrivilege(p Privilege) bool { return t.on.Has(p) && t.MayAct() }
 
 // HoldsPrivilege reports whether the privilege is held, enabled or not.
 func (t *Token) HoldsPrivilege(p Privilege) bool { return t.held.Has(p) }
 
-// IsAdministrator reports whether Administrators is enabled in the token, or
-// its user is LocalSystem.
-func (t *Token) IsAdministrator() bool { return t.IsSystem() || t.IsMember(Administrators) }
+// IsAdministrator reports whether who acts with the token acts as an
+// administrator: Administrators is enabled in it, or its user is LocalSystem.
+// A token that only says who somebody is (MayAct) makes nobody one.
+func (t *Token) IsAdministrator() bool {
+	return t.IsSystem() || t.MayAct() && t.IsMember(Administrators)
+}
 
-// IsSystem reports whether the user is LocalSystem.
-func (t *Token) IsSystem() bool { return t.userEnabled && t.spec.User == System }
+// IsSystem reports whether who acts with the token acts as LocalSystem.
+func (t *Token) IsSystem() bool { return t.userEnabled && t.spec.User == System && t.MayAct() }
+
+// MayAct reports whether the token may be acted with. An impersonation token
+// below the level Impersonation only tells who somebody is: whoever lacks
+// SeImpersonatePrivilege gets nothing better of another user (SE-27).
+func (t *Token) MayAct() bool {
+	return t.spec.Type != TokenImpersonation || t.spec.Level >= SecurityImpersonation
+}
 
 // mayOwn reports whether sid can be the owner of what the token makes
 // (SE-54), SeRestore left aside.

@@ -224,6 +224,7 @@ func (a *auditLog) add(t *Thread, rec AuditRecord) {
 
 func (a *auditLog) write(t *Thread, rec AuditRecord, now time.Time) {
 	p := t.process
+	rec.Op, rec.Object = clip(rec.Op), clip(rec.Object) // the caller chose them, and they stay
 	rec.Time, rec.Session, rec.PID, rec.User = now, p.session.id, p.pid, t.EffectiveToken().User().String()
 	a.mu.Lock()
 	if r := a.from[p.pid]; r != nil {

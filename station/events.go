@@ -6,8 +6,10 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"stationmaster/internal/lockrank"
 )
@@ -207,7 +209,30 @@ func (e *Engine) publish(kind string, session uint32, fields ...string) {
 	e.publishMap(kind, session, m)
 }
 
+// maxKept bounds a text of a caller's that stays in the daemon: a name in an
+// event or an audit record, an argument in a listing; in bytes. Requests may be
+// a thousand times as long, and the logs hold thousands of them.
+const maxKept = 1024
+
+// clip cuts a text that stays to maxKept bytes, between two characters, and
+// says so. What it gives does not keep the whole text in memory.
+func clip(s string) string {
+	if len(s) <= maxKept {
+		return s
+	}
+	at := maxKept
+	for at > maxKept-utf8.UTFMax && !utf8.RuneStart(s[at]) {
+		at--
+	}
+	return strings.Clone(s[:at]) + "…"
+}
+
 func (e *Engine) publishMap(kind string, session uint32, fields map[string]string) {
+	for k, v := range fields {
+		if len(v) > maxKept {
+			fields[k] = clip(v)
+		}
+	}
 	now := e.now()
 	e.events.mu.Lock()
 	ev := e.events.addLocked(func(seq uint64) Event {

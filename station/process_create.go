@@ -174,11 +174,11 @@ func (e *Engine) spawn(ctx context.Context, s *Session, tok *security.Token, par
 		return nil, err
 	}
 	p := e.newProcess(s, primary)
-	p.program, p.args, p.tag = o.Path, slices.Clone(o.Args), o.Tag
+	p.program, p.args, p.tag = clip(o.Path), keptArgs(o.Args), o.Tag
 	p.spec.lpDesktop = o.Desktop
 	p.compat = o.CompatXP
 	if len(p.args) == 0 {
-		p.args = []string{o.Path}
+		p.args = []string{p.program}
 	}
 	if parent != nil {
 		p.parent = parent.pid
@@ -269,7 +269,10 @@ func (e *Engine) prepare(ctx context.Context, host HostSession, spec SessionSpec
 			return ProcessSpec{}, fmt.Errorf("no Linux identity for %v: %w", p.Token().User(), err)
 		}
 	}
-	env := slices.Clone(o.Env)
+	env, args := slices.Clone(o.Env), o.Args
+	if len(args) == 0 {
+		args = []string{o.Path}
+	}
 	if w.interactive { // others have no display to reach (WS-4)
 		f, err := d.Surface(ctx)
 		if err != nil {
@@ -286,9 +289,28 @@ func (e *Engine) prepare(ctx context.Context, host HostSession, spec SessionSpec
 		env = append(env, "STATION_SOCKET="+socket)
 	}
 	return ProcessSpec{
-		Path: o.Path, Args: p.args, Env: uniqueEnv(env), Dir: o.Dir,
+		Path: o.Path, Args: args, Env: uniqueEnv(env), Dir: o.Dir,
 		UID: who.UID, GID: who.GID, Groups: who.Groups, Files: o.Files, Tag: o.Tag,
 	}, nil
+}
+
+// maxArgsKept bounds the arguments that are kept of one process, in bytes.
+const maxArgsKept = 8 << 10
+
+// keptArgs gives the arguments of a process as listings show them: what is long
+// is cut, since the record outlives the process.
+func keptArgs(args []string) []string {
+	var out []string
+	room := maxArgsKept
+	for _, a := range args {
+		if room <= 0 {
+			return append(out, "…")
+		}
+		a = clip(a)
+		room -= len(a) + 16
+		out = append(out, a)
+	}
+	return out
 }
 
 // socketIn gives the call socket as programs of a host session see it.

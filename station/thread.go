@@ -150,7 +150,7 @@ func (e *Engine) stranger(s *Session, spec AttachSpec) (*Process, string) {
 		return nil, "its Linux user is not that of the process it comes from"
 	}
 	p := e.newProcess(s, tok)
-	p.pid, p.start, p.program, p.args = spec.PID, spec.StartTime, spec.Program, spec.Args
+	p.pid, p.start, p.program, p.args = spec.PID, spec.StartTime, clip(spec.Program), keptArgs(spec.Args)
 	p.outside = !spec.InSession
 	p.spec.none = spec.NoStation
 	e.mu.Lock()

@@ -70,17 +70,18 @@ func (s *Services) Status(_ context.Context, c *Call) (*api.StatusReply, error) 
 	return r, nil
 }
 
-// ReadEvents gives the events of the caller's own session, the session events of
-// those it may query, and everything to administrators.
+// ReadEvents gives the events of the caller's own session, or that of the user
+// it acts as, the session events of those it may query, and everything to
+// administrators.
 func (s *Services) ReadEvents(ctx context.Context, c *Call, q *api.ReadLogRequest) (*api.EventsReply, error) {
 	r := &api.EventsReply{Next: q.After}
 	tok := c.Thread.EffectiveToken()
-	all, own := tok.IsAdministrator(), c.Thread.Process().Session().ID()
+	all := tok.IsAdministrator()
 	err := poll(ctx, q, func(ctx context.Context, max int) (found bool, err error) {
 		events, err := s.Engine.ReadEvents(ctx, r.Next, max)
 		for _, ev := range events {
 			r.Lost += gap(&r.Next, ev.Seq)
-			if all || ev.Session == own || strings.HasPrefix(ev.Kind, "session-") && s.mayQuery(tok, ev.Session) {
+			if all || s.ownSession(c.Thread, ev.Session) || strings.HasPrefix(ev.Kind, "session-") && s.mayQuery(tok, ev.Session) {
 				r.Events = append(r.Events, event(ev))
 			}
 		}
@@ -134,6 +135,22 @@ func poll(ctx context.Context, q *api.ReadLogRequest, read func(ctx context.Cont
 			return err
 		}
 	}
+}
+
+// ownSession reports whether a session is the caller's own: its program runs
+// there and acts as itself, or the caller acts as the session's user. The
+// console runs in session 0 and acts for others; callers from outside are
+// counted to session 0 only.
+func (s *Services) ownSession(t *station.Thread, id uint32) bool {
+	tok := t.EffectiveToken()
+	if !tok.MayAct() {
+		return false
+	}
+	if p := t.Process(); !p.Outside() && p.Session().ID() == id && p.Token().User() == tok.User() {
+		return true
+	}
+	se, ok := s.Engine.Session(id)
+	return ok && se.User() != nil && se.User().User() == tok.User()
 }
 
 // mayQuery reports whether a token has QUERY on a session that is there.

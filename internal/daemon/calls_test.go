@@ -174,19 +174,22 @@ func TestTickets(t *testing.T) {
 	if err != nil || len(tk.Ticket) < 40 {
 		t.Fatalf("%+v %v", tk, err)
 	}
-	h.as(1, func() { // stands for the web service: any program may have got hold of the ticket
-		web := h.dial()
-		_, err := web.RedeemTicket(ctx, client.RedeemTicketRequest{Ticket: tk.Ticket + "x"})
+	h.as(1, func() { // a user's program that got hold of the ticket has no use for it
+		thief := h.dial()
+		_, err := thief.RedeemTicket(ctx, client.RedeemTicketRequest{Ticket: tk.Ticket + "x"})
 		wantCode(t, err, win32.ERROR_LOGON_FAILURE)
-		r, err := web.RedeemTicket(ctx, client.RedeemTicketRequest(tk))
-		if err != nil || !r.Person || !r.Admin {
-			t.Fatalf("%+v %v", r, err)
-		}
-		_, err = web.RedeemTicket(ctx, client.RedeemTicketRequest(tk))
-		wantCode(t, err, win32.ERROR_LOGON_FAILURE)
-		_, err = web.CreateTicket(ctx, client.CreateTicketRequest{})
+		_, err = thief.RedeemTicket(ctx, client.RedeemTicketRequest(tk))
+		wantCode(t, err, win32.ERROR_PRIVILEGE_NOT_HELD)
+		_, err = thief.CreateTicket(ctx, client.CreateTicketRequest{})
 		wantCode(t, err, win32.ERROR_ACCESS_DENIED)
 	})
+	_, err = op.RedeemTicket(ctx, client.RedeemTicketRequest{Ticket: tk.Ticket + "x"})
+	wantCode(t, err, win32.ERROR_LOGON_FAILURE)
+	if r, err := op.RedeemTicket(ctx, client.RedeemTicketRequest(tk)); err != nil || !r.Person || !r.Admin {
+		t.Fatalf("%+v %v", r, err)
+	}
+	_, err = op.RedeemTicket(ctx, client.RedeemTicketRequest(tk))
+	wantCode(t, err, win32.ERROR_LOGON_FAILURE)
 	_, err = op.CreateTicket(ctx, client.CreateTicketRequest{Subject: "nobody"})
 	wantCode(t, err, win32.ERROR_LOGON_FAILURE)
 	_, err = op.CreateTicket(ctx, client.CreateTicketRequest{Seconds: 1 << 31})

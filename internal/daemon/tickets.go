@@ -98,6 +98,19 @@ func (ts *tickets) take(text string) (ticket, bool) {
 	return t, true
 }
 
+// known reports whether a ticket is waiting to be redeemed.
+func (ts *tickets) known(text string) bool {
+	hash := sha256.Sum256([]byte(text))
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.expireLocked()
+	found := 0
+	for i := range ts.open {
+		found |= subtle.ConstantTimeCompare(hash[:], ts.open[i].hash[:])
+	}
+	return found == 1
+}
+
 // redeem takes a ticket for a process, or renews one that the same process
 // redeemed with an earlier daemon. path is the file that outlives the daemon,
 // empty for none.
@@ -202,10 +215,19 @@ func (s *Services) CreateTicket(_ context.Context, c *Call, q *api.CreateTicketR
 
 // RedeemTicket gives the token of a ticket's subject to whoever has the
 // ticket: LocalSystem for the operator's; for an account the token of its
-// session if it is logged on, else that of a network logon. The process that
-// redeemed a ticket may do so once more with each later daemon.
+// session if it is logged on, else that of a network logon. The caller's process
+// must hold SeImpersonatePrivilege, as services do; the ticket stays good when
+// it does not (1314). The process that redeemed a ticket may do so once more with each later daemon.
 func (s *Services) RedeemTicket(_ context.Context, c *Call, q *api.RedeemTicketRequest) (*api.RedeemTicketReply, error) {
 	const op = "RedeemTicket"
+	// Whoever may not act as others has no use for a ticket but mischief: it was
+	// caught on its way to the console (a browser told the wrong port, say).
+	if !c.Thread.Process().Token().HoldsPrivilege(security.SeImpersonatePrivilege) {
+		if !s.tickets.known(q.Ticket) {
+			return nil, c.Thread.Refuse(op, "", win32.ERROR_LOGON_FAILURE, "IN-9", "no such ticket: used, expired or never made")
+		}
+		return nil, c.Thread.Refuse(op, "", win32.ERROR_PRIVILEGE_NOT_HELD, "IN-9", "somebody else's ticket: the process does not hold SeImpersonatePrivilege")
+	}
 	t, ok := s.tickets.redeem(q.Ticket, s.TicketState, c.Peer.PID, c.Peer.StartTime, s.Daemon, s.log())
 	if !ok {
 		return nil, c.Thread.Refuse(op, "", win32.ERROR_LOGON_FAILURE, "IN-9", "no such ticket: used, expired or never made")
