@@ -23,6 +23,7 @@ type Call struct {
 
 	give     []*os.File // set by Give
 	server   *Server
+	share    *share
 	takeover func(ctx context.Context, c net.Conn) // set by Takeover
 	after    func()                                // set by After
 }

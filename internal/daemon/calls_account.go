@@ -54,6 +54,11 @@ func (s *Services) SetAccountPassword(ctx context.Context, c *Call, q *api.SetPa
 		if err != nil || a.SID != tok.User() {
 			return c.Thread.Refuse(op, q.Name, win32.ERROR_ACCESS_DENIED, "LGN-1", "another user's password is for administrators")
 		}
+		done, err := c.checkingPassword(ctx, op)
+		if err != nil {
+			return err
+		}
+		defer done()
 		if _, err := s.Store.Verify(ctx, q.Name, q.Old); err != nil {
 			return err
 		}
@@ -100,6 +105,11 @@ func (s *Services) LogonUser(ctx context.Context, c *Call, q *api.LogonUserReque
 	if s.Winlogon == nil {
 		return nil, without("LogonUser", "accounts")
 	}
+	done, err := c.checkingPassword(ctx, "LogonUser")
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return reply(s.Winlogon.LogonUser(ctx, c.Thread, *q))
 }
 

@@ -48,6 +48,13 @@ func (s *Services) WTSLogoffSession(ctx context.Context, c *Call, q *api.Session
 // WTSConnectSession gives a disconnected session a terminal again. Win32: WTSConnectSession.
 // Rules: WTS-39c.
 func (s *Services) WTSConnectSession(ctx context.Context, c *Call, q *api.ConnectSessionRequest) error {
+	if q.Password != "" {
+		done, err := c.checkingPassword(ctx, "WTSConnectSession")
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
 	return s.Sessions.WTSConnectSession(ctx, c.Thread, *q)
 }
 
@@ -89,6 +96,11 @@ func (s *Services) UnlockSession(ctx context.Context, c *Call, q *api.UnlockSess
 	if err != nil {
 		return err
 	}
+	done, err := c.checkingPassword(ctx, "UnlockSession")
+	if err != nil {
+		return err
+	}
+	defer done()
 	return s.Winlogon.Unlock(ctx, c.Thread, se.ID(), q.Password)
 }
 
@@ -106,6 +118,13 @@ func (s *Services) GetActiveConsoleSession(_ context.Context, _ *Call) (*api.Ses
 func (s *Services) LogonSession(ctx context.Context, c *Call, q *api.LogonSessionRequest) (*api.LogonSessionReply, error) {
 	if s.Winlogon == nil {
 		return nil, without("LogonSession", "accounts")
+	}
+	if !q.NoPassword {
+		done, err := c.checkingPassword(ctx, "LogonSession")
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 	}
 	return reply(s.Winlogon.LogonSession(ctx, c.Thread, *q))
 }

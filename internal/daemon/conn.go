@@ -25,6 +25,7 @@ type conn struct {
 	peer    Peer            // set before the first call, then immutable
 	thread  *station.Thread // set before the first call, then immutable
 	uncount func()          // set before the first call; called under Server.mu
+	share   *share          // set before the first call, then immutable
 
 	work sync.WaitGroup // calls that wait
 
@@ -46,6 +47,7 @@ var (
 func (c *conn) serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := wire.NewReader(c.nc, api.MaxRequest)
+	r.Budget = func(n int) bool { return c.share.take(n, 0) }
 	defer r.Close()
 	// The order matters: calls that wait are told to stop before they are
 	// waited for, and none of them writes to a thread that is gone.
@@ -83,7 +85,7 @@ func (c *conn) bad(q wire.Request, err error) {
 	if errors.As(err, &e) {
 		return // the peer is gone
 	}
-	closeAll(q.Files)
+	c.share.closeAll(q.Files)
 	code := win32.ERROR_INVALID_PARAMETER
 	switch {
 	case errors.Is(err, wire.ErrTooLong):
@@ -103,7 +105,7 @@ func (c *conn) bad(q wire.Request, err error) {
 // the connection over; an error ends it.
 func (c *conn) handle(ctx context.Context, q wire.Request, greeted *bool) (func(context.Context, net.Conn), error) {
 	if q.Op == wire.OpCancel {
-		closeAll(q.Files)
+		c.share.closeAll(q.Files)
 		c.mu.Lock()
 		cancel := c.calls[q.ID]
 		c.mu.Unlock()
@@ -113,19 +115,19 @@ func (c *conn) handle(ctx context.Context, q wire.Request, greeted *bool) (func(
 		return nil, nil // a call that has just been answered needs no cancelling
 	}
 	if !*greeted && q.Op != wire.OpHello {
-		closeAll(q.Files)
+		c.share.closeAll(q.Files)
 		return nil, errNoHello
 	}
 	_, name, flags, ok := wire.Describe(q.Op)
 	switch {
 	case !ok:
-		closeAll(q.Files)
+		c.share.closeAll(q.Files)
 		return nil, c.replyError(q.ID, "Call", errNoCall(q.Op))
 	case len(q.Files) > 0 && flags&api.Files == 0:
-		closeAll(q.Files)
+		c.share.closeAll(q.Files)
 		return nil, c.replyError(q.ID, name, &win32.Error{Op: name, Object: "descriptors", Code: win32.ERROR_INVALID_PARAMETER})
 	}
-	call := &Call{Thread: c.thread, Peer: c.peer, Files: q.Files, server: c.server}
+	call := &Call{Thread: c.thread, Peer: c.peer, Files: q.Files, server: c.server, share: c.share}
 	switch {
 	case flags&api.Blocking != 0:
 		return nil, c.start(ctx, call, q, name)
@@ -133,7 +135,7 @@ func (c *conn) handle(ctx context.Context, q wire.Request, greeted *bool) (func(
 		return nil, c.replyError(q.ID, name, &win32.Error{Op: name, Object: "calls wait on this connection", Code: win32.ERROR_BUSY})
 	}
 	if c.inUse(q.ID) {
-		closeAll(q.Files)
+		c.share.closeAll(q.Files)
 		return nil, errSameID
 	}
 	out, err := c.run(ctx, call, q, name, c.buf[:0])
@@ -158,7 +160,7 @@ func (c *conn) handle(ctx context.Context, q wire.Request, greeted *bool) (func(
 // run dispatches a call and gives the reply frame. An error says that the
 // connection cannot go on after the reply.
 func (c *conn) run(ctx context.Context, call *Call, q wire.Request, name string, buf []byte) ([]byte, error) {
-	defer closeAll(call.Files)
+	defer c.share.closeAll(call.Files)
 	out, err := dispatch(ctx, c.server.o.Handler, call, q.Op, q.Body, wire.BeginReply(buf))
 	if err == nil && len(out)-wire.ReplyHeader > api.MaxReply {
 		err = &win32.Error{Op: name, Object: "reply", Code: win32.ERROR_MORE_DATA}
@@ -185,13 +187,16 @@ func (c *conn) start(ctx context.Context, call *Call, q wire.Request, name strin
 	c.mu.Lock()
 	_, again := c.calls[q.ID]
 	full := len(c.calls) >= c.server.o.Limits.Waiting
+	body := max(0, len(q.Body)-smallBody)
 	if !again && !full {
-		c.calls[q.ID] = cancel
+		if full = !c.share.take(body, len(q.Files)); !full {
+			c.calls[q.ID] = cancel
+		}
 	}
 	c.mu.Unlock()
 	if again || full {
 		cancel()
-		closeAll(q.Files)
+		c.share.closeAll(q.Files)
 		if again {
 			return errSameID
 		}
@@ -204,6 +209,7 @@ func (c *conn) start(ctx context.Context, call *Call, q wire.Request, name strin
 		c.mu.Lock()
 		delete(c.calls, q.ID)
 		c.mu.Unlock()
+		c.share.take(-body, -len(q.Files))
 		werr := c.write(out, call.give...)
 		if call.after != nil {
 			call.after()

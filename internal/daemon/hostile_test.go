@@ -28,7 +28,7 @@ func TestIdentificationIsNoPower(t *testing.T) {
 	}
 	h.as(one, func() {
 		al := h.dial()
-		boss, err := al.LogonUser(ctx, client.LogonUserRequest{Name: "boss", Password: "secret", Type: win32.LOGON32_LOGON_INTERACTIVE})
+		boss, err := al.LogonUser(ctx, client.LogonUserRequest{Name: "boss", Password: "secret", Type: win32.LOGON32_LOGON_NETWORK})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"stationmaster/internal/host"
 	"stationmaster/internal/wire"
 	"stationmaster/station"
@@ -72,6 +74,7 @@ type Server struct {
 	conns   map[*conn]struct{} // guarded by mu
 	uids    map[uint32]int     // guarded by mu: connections per user outside of sessions
 	session map[uint32]int     // guarded by mu: connections per session
+	shares  map[owner]*share   // guarded by mu: of those that have connections
 	closed  bool               // guarded by mu
 	told    time.Time          // guarded by mu: when a refused caller was last logged
 	untold  int                // guarded by mu: refused callers since then
@@ -90,9 +93,12 @@ func Serve(o ServerOptions) (*Server, error) {
 			*v = d
 		}
 	}
-	def(&o.Limits.Connections, 4096)
-	def(&o.Limits.PerUID, 1024)
-	def(&o.Limits.PerSession, 1024)
+	// A connection is at least two descriptors, its caller's pidfd is the other;
+	// it may have sent sixteen more. One session must not get at all of them.
+	most := descriptors()
+	def(&o.Limits.Connections, min(4096, most/4))
+	def(&o.Limits.PerUID, min(1024, max(64, most/32)))
+	def(&o.Limits.PerSession, min(1024, max(64, most/32)))
 	def(&o.Limits.Waiting, 64)
 	if o.Limits.WriteTime == 0 {
 		o.Limits.WriteTime = 10 * time.Second
@@ -109,11 +115,20 @@ func Serve(o ServerOptions) (*Server, error) {
 	}
 	s := &Server{
 		o: o, l: l, polite: make(chan struct{}, politeRefusals),
-		conns: map[*conn]struct{}{}, uids: map[uint32]int{}, session: map[uint32]int{},
+		conns: map[*conn]struct{}{}, uids: map[uint32]int{}, session: map[uint32]int{}, shares: map[owner]*share{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.work.Go(s.accept)
 	return s, nil
+}
+
+// descriptors gives how many descriptors this process may have.
+func descriptors() int {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return 1024
+	}
+	return int(min(r.Cur, 1<<20))
 }
 
 // listen makes the socket under another name and moves it into place, so that
@@ -247,7 +262,16 @@ func (s *Server) count(c *conn) bool {
 		return false
 	}
 	table[key]++
+	who := ownerOf(c.peer)
+	if s.shares[who] == nil {
+		s.shares[who] = newShare()
+	}
+	c.share = s.shares[who]
+	c.share.conns++
 	c.uncount = func() { // under s.mu
+		if c.share.conns--; c.share.conns == 0 {
+			delete(s.shares, who)
+		}
 		if table[key]--; table[key] == 0 {
 			delete(table, key)
 		}
@@ -284,7 +308,7 @@ func (s *Server) refuse(c *conn, err error) {
 	r := wire.NewReader(c.nc, 4096)
 	defer r.Close()
 	q, readErr := r.ReadRequest()
-	closeAll(q.Files)
+	closePassed(q.Files)
 	if readErr == nil {
 		c.replyError(q.ID, "Hello", err)
 	}

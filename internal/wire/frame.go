@@ -64,6 +64,11 @@ type Reader struct {
 	src   MsgReader
 	limit int // payload bytes
 
+	// Budget, when set before the first read, is asked before the buffer grows
+	// by so many bytes beyond its first size and told, with a negative number,
+	// when it has shrunk; false ends the stream with ErrTooLong.
+	Budget func(bytes int) bool
+
 	buf   []byte // buf[r:w] has been read and not been used
 	r, w  int
 	total uint64 // bytes that came so far
@@ -178,13 +183,18 @@ func (r *Reader) fill(want int) error {
 	have := r.w - r.r
 	switch {
 	case have == 0 && want <= firstRead && len(r.buf) != firstRead:
+		r.giveBack()
 		r.buf, r.r, r.w = make([]byte, firstRead), 0, 0 // small again after a long frame
 	case r.r > 0 && (have == 0 || r.r+want > len(r.buf)):
 		copy(r.buf, r.buf[r.r:r.w])
 		r.r, r.w = 0, have
 	}
 	if r.w == len(r.buf) {
-		bigger := make([]byte, min(2*len(r.buf), max(want, firstRead)))
+		size := min(2*len(r.buf), max(want, firstRead))
+		if r.Budget != nil && !r.Budget(size-len(r.buf)) {
+			return ErrTooLong
+		}
+		bigger := make([]byte, size)
 		copy(bigger, r.buf[:r.w])
 		r.buf = bigger
 	}
@@ -203,6 +213,13 @@ func (r *Reader) fill(want int) error {
 		return io.EOF
 	}
 	return err
+}
+
+// giveBack tells Budget that the buffer has its first size again.
+func (r *Reader) giveBack() {
+	if r.Budget != nil && len(r.buf) > firstRead {
+		r.Budget(firstRead - len(r.buf))
+	}
 }
 
 // receive keeps the descriptors of one control message.
@@ -237,6 +254,8 @@ func (r *Reader) Buffered() []byte {
 // Close closes every descriptor that came and was not taken. It does not close
 // the source.
 func (r *Reader) Close() {
+	r.giveBack()
+	r.buf, r.r, r.w = nil, 0, 0
 	for _, f := range r.files {
 		unix.Close(f.fd)
 	}
