@@ -111,6 +111,10 @@ type observers struct {
 	lost  map[uint32]uint64 // guarded by mu: events left out, by session
 	list  []*observer       // guarded by mu
 	wake  chan struct{}     // capacity 1
+
+	taken   uint64        // guarded by mu: number of the newest event put
+	handled uint64        // guarded by mu: everything up to it has been handed out
+	settled chan struct{} // guarded by mu: closed and replaced when handled grows; nil while nobody waits
 }
 
 type observer struct {
@@ -122,6 +126,7 @@ type observer struct {
 
 func (o *observers) put(ev Event) {
 	o.mu.Lock()
+	o.taken = max(o.taken, ev.Seq)
 	if len(o.queue) >= maxBacklog && plentiful[ev.Kind] {
 		if o.lost == nil {
 			o.lost = make(map[uint32]uint64)
@@ -148,7 +153,7 @@ func (o *observers) run(stop <-chan struct{}) {
 		}
 		for {
 			o.mu.Lock()
-			queue, list := o.queue, slices.Clone(o.list)
+			queue, list, upTo := o.queue, slices.Clone(o.list), o.taken
 			o.queue = nil
 			for id, n := range o.lost { // they came after everything in the queue
 				queue = append(queue, Event{Kind: EventsLost, Session: id, Fields: map[string]string{"count": strconv.FormatUint(n, 10)}})
@@ -163,8 +168,42 @@ func (o *observers) run(stop <-chan struct{}) {
 					ob.call(ev)
 				}
 			}
+			o.mu.Lock()
+			o.handled = upTo
+			if o.settled != nil {
+				close(o.settled)
+				o.settled = nil
+			}
+			o.mu.Unlock()
 		}
 	}
+}
+
+// Settle waits until the observers have had every event published so far. A
+// daemon that answers a call only then has written down what the call did, so
+// that nothing that was answered is lost when the daemon is killed. An observer
+// must not call it. Errors: those of ctx, and that the engine has ended.
+func (e *Engine) Settle(ctx context.Context) error {
+	o := &e.observers
+	o.mu.Lock()
+	want := o.taken
+	for o.handled < want {
+		if o.settled == nil {
+			o.settled = make(chan struct{})
+		}
+		settled := o.settled
+		o.mu.Unlock()
+		select {
+		case <-settled:
+		case <-e.stop:
+			return errClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		o.mu.Lock()
+	}
+	o.mu.Unlock()
+	return nil
 }
 
 func (ob *observer) call(ev Event) {

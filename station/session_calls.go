@@ -151,6 +151,11 @@ func (s *Session) adoptHostLocked(h HostSession, spec SessionSpec) {
 	e.goWork(func() {
 		select {
 		case <-h.Done():
+			s.mu.Lock()
+			if s.services && s.host == h && !s.ending {
+				s.host = nil // another can be started: session 0 lives as long as the engine (SES-6)
+			}
+			s.unlock()
 			e.publish(EventSessionHost, s.id, "state", "gone")
 		case <-e.stop:
 		}

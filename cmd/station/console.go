@@ -36,10 +36,14 @@ func (x *executive) startConsole(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot look at the console's service: %w", err)
 	}
-	if x.cfg.listen == "" {
+	listen := x.cfg.listen
+	if x.console != "" { // it ran before: its address stays
+		listen = strings.TrimPrefix(x.console, "http://")
+	}
+	if listen == "" {
 		return was.remove(ctx)
 	}
-	if was.running && was.serves(x.cfg.listen) {
+	if was.running && was.serves(listen) {
 		x.console = "http://" + was.listen
 		return was.close()
 	}
@@ -49,7 +53,7 @@ func (x *executive) startConsole(ctx context.Context) error {
 
 	// Whether the address can be had is asked here, where it can be said
 	// clearly; the port of address :0 is settled, too.
-	l, err := net.Listen("tcp", x.cfg.listen)
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("cannot give the console its address (see --listen): %w", err)
 	}

@@ -72,6 +72,10 @@ type executive struct {
 	public   string          // this binary as services see it
 	console  string          // address of the console, or empty
 
+	work   sync.WaitGroup // what the daemon does by itself once it runs
+	workMu sync.Mutex
+	ending bool // guarded by workMu
+
 	endOnce sync.Once
 	end     chan bool // gets whether sessions are kept, once, when the daemon is asked to end
 	close   []func()  // what to undo, last first
@@ -190,7 +194,7 @@ func (x *executive) start(ctx context.Context) (err error) {
 	if x.system, err = x.binder.Attach(daemon.Peer{PID: os.Getpid(), UID: uint32(os.Geteuid())}); err != nil {
 		return fmt.Errorf("cannot be a process of its own: %w", err)
 	}
-	x.later(x.system.Detach)
+	x.later(func() { x.system.Detach() })
 	if err := x.startConsole(ctx); err != nil {
 		return err
 	}
@@ -364,12 +368,52 @@ func (x *executive) observe(ev station.Event) {
 				x.surface(d)
 			}
 		}
+	case station.EventSessionHost:
+		if ev.Session == 0 && ev.Fields["state"] == "gone" {
+			x.reviveServices()
+		}
 	case station.EventSessionTerminate:
 		x.display.EndSession(ev.Session)
 		x.live.remove(ev.Session)
 		return
 	}
 	x.live.changed(x.engine, ev)
+}
+
+// reviveServices starts session 0 again after its holder was killed: the users'
+// sessions have gone on, but their services are gone, the console among them.
+func (x *executive) reviveServices() {
+	x.workMu.Lock()
+	defer x.workMu.Unlock()
+	if x.ending {
+		return
+	}
+	x.cfg.log.Error("the holder of session 0 was killed: services are started again")
+	x.work.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), endTime)
+		defer cancel()
+		err := x.winlogon.StartServices(ctx)
+		if err == nil {
+			x.system.Detach() // it went with the session
+			x.system, err = x.binder.Attach(daemon.Peer{PID: os.Getpid(), UID: uint32(os.Geteuid())})
+		}
+		if err == nil {
+			err = x.startConsole(ctx)
+		}
+		if err != nil {
+			x.cfg.log.Error("cannot start session 0 again", "error", err)
+			return
+		}
+		x.services.StartAuto(ctx)
+	})
+}
+
+// stopWork ends what the daemon does by itself.
+func (x *executive) stopWork() {
+	x.workMu.Lock()
+	x.ending = true
+	x.workMu.Unlock()
+	x.work.Wait()
 }
 
 // inputDropped leaves an audit record about input that went nowhere.
@@ -385,6 +429,7 @@ func (x *executive) begin(keepSessions bool) { x.endOnce.Do(func() { x.end <- ke
 // shutdown ends everything: users are logged off, services stopped, session 0
 // ended (SES-27).
 func (x *executive) shutdown() error {
+	x.stopWork()
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
 	x.winlogon.Refuse()
@@ -402,6 +447,7 @@ func (x *executive) shutdown() error {
 
 // detach ends the daemon and leaves sessions running.
 func (x *executive) detach() {
+	x.stopWork()
 	for i := len(x.close) - 1; i >= 0; i-- {
 		x.close[i]()
 	}

@@ -164,7 +164,7 @@ func (s *Services) CreateSessionDesktop(ctx context.Context, c *Call, q *api.Ses
 		s.Engine.ReleaseDesktop(d)
 		return nil, fmt.Errorf("cannot make the surface of %s: %w", d.Path(), err)
 	}
-	return &api.DesktopReply{Desktop: s.desktop(c.Thread.EffectiveToken(), d)}, nil
+	return settled(ctx, s, &api.DesktopReply{Desktop: s.desktop(c.Thread.EffectiveToken(), d)}, nil)
 }
 
 // CloseSessionDesktop lets a desktop go that the session manager holds. The

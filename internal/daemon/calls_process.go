@@ -28,7 +28,7 @@ func (s *Services) CreateProcess(ctx context.Context, c *Call, q *api.CreateProc
 	if err != nil {
 		return nil, err
 	}
-	return &api.CreateProcessReply{Process: h, ProcessID: uint32(pid)}, nil
+	return settled(ctx, s, &api.CreateProcessReply{Process: h, ProcessID: uint32(pid)}, nil)
 }
 
 // environment gives the environment and directory of a new program: what the

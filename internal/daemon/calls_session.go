@@ -36,7 +36,8 @@ func (s *Services) WTSSendMessage(ctx context.Context, c *Call, q *api.SendMessa
 // WTSDisconnectSession takes the terminal away from a session; its programs run on. Win32:
 // WTSDisconnectSession. Rules: WTS-39a, SES-19.
 func (s *Services) WTSDisconnectSession(ctx context.Context, c *Call, q *api.SessionWaitRequest) error {
-	return s.Sessions.WTSDisconnectSession(ctx, c.Thread, *q)
+	_, err := settled(ctx, s, 0, s.Sessions.WTSDisconnectSession(ctx, c.Thread, *q))
+	return err
 }
 
 // WTSLogoffSession ends a session and every program in it. Win32: WTSLogoffSession. Rules:
@@ -55,7 +56,8 @@ func (s *Services) WTSConnectSession(ctx context.Context, c *Call, q *api.Connec
 		}
 		defer done()
 	}
-	return s.Sessions.WTSConnectSession(ctx, c.Thread, *q)
+	_, err := settled(ctx, s, 0, s.Sessions.WTSConnectSession(ctx, c.Thread, *q))
+	return err
 }
 
 // ListMessages lists the message boxes that wait in a session; answering them is for a person at a
@@ -126,5 +128,6 @@ func (s *Services) LogonSession(ctx context.Context, c *Call, q *api.LogonSessio
 		}
 		defer done()
 	}
-	return reply(s.Winlogon.LogonSession(ctx, c.Thread, *q))
+	r, err := reply(s.Winlogon.LogonSession(ctx, c.Thread, *q))
+	return settled(ctx, s, r, err)
 }

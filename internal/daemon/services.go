@@ -98,6 +98,16 @@ type ViewOptions struct {
 	Name     string // what the viewer shows as title
 }
 
+// settled answers a call that made or changed a session, a desktop or a process
+// only when that has been written down: what was answered outlives the daemon.
+func settled[T any](ctx context.Context, s *Services, v T, err error) (T, error) {
+	if err == nil {
+		// The caller who gave up waiting gets no answer anyway.
+		_ = s.Engine.Settle(ctx)
+	}
+	return v, err
+}
+
 // without is the error of a call whose subsystem this daemon runs without.
 func without(op, what string) error {
 	return &win32.Error{Op: op, Object: what, Code: win32.ERROR_NOT_SUPPORTED}

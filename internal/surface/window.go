@@ -255,7 +255,14 @@ func (d *dialog) key(down bool, sym uint32) Action {
 	}
 	if r := unicode.ToLower(Rune(sym)); r != 0 {
 		for i, b := range d.buttons {
-			if b.mnemonic == r && !b.disabled {
+			switch {
+			case b.mnemonic != r || b.disabled:
+			case b.row:
+				// A row of the security screen is chosen by its letter and
+				// taken by Enter: one stray key must not log anybody off.
+				d.focus = i + len(d.edits)
+				return Action{Redraw: true}
+			default:
 				return d.press(i)
 			}
 		}

@@ -421,10 +421,11 @@ func TestHolderKilled(t *testing.T) {
 	})
 	t.Run("of session 0", func(t *testing.T) {
 		kill(t, 0)
-		stationtest.Wait(t, limit, "the services end", func() (bool, string) {
+		before := servicePIDs(t, w.Dial(t))["StationWeb"]
+		stationtest.Wait(t, limit, "the services are started again", func() (bool, string) {
 			w.c = w.Dial(t) // the operator's processes are counted to session 0
 			pids := servicePIDs(t, w.c)
-			return pids["StationWeb"] == 0, fmt.Sprint(pids)
+			return pids["StationWeb"] != 0 && pids["StationWeb"] != before, fmt.Sprint(pids)
 		})
 		w.moves(t, w.sessions[2])
 		w.Kill(t)
