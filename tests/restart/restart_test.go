@@ -420,8 +420,8 @@ func TestHolderKilled(t *testing.T) {
 		stationtest.Want(t, "the dead session", err, win32.ERROR_CTX_WINSTATION_NOT_FOUND)
 	})
 	t.Run("of session 0", func(t *testing.T) {
-		kill(t, 0)
 		before := servicePIDs(t, w.Dial(t))["StationWeb"]
+		kill(t, 0)
 		stationtest.Wait(t, limit, "the services are started again", func() (bool, string) {
 			w.c = w.Dial(t) // the operator's processes are counted to session 0
 			pids := servicePIDs(t, w.c)
