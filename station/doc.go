@@ -13,7 +13,8 @@
 //
 //	Engine.mu            session table, Global\ directory, ID allocators
 //	  Session.mu         all of one session; two only by ascending session ID
-//	    object.dispatch  signal state and wait lists
+//	    object           handle table, directory: one object's own
+//	      dispatch       signal state and wait list of one object; several by ascending number
 //	      Queue.mu       one thread's messages; never two
 //
 // No lock is held over I/O, a Host or Surface call, a callback or a channel

@@ -117,13 +117,21 @@ func TestObjectTree(t *testing.T) {
 			return o.Head().Descriptor()
 		}
 		sameSDDL(t, "global", sd(`\BaseNamedObjects`), security.DACLInformation|security.LabelInformation, "D:(A;;0xf000f;;;SY)(A;;0xf;;;WD)S:(ML;;NW;;;LW)")
+		const dacl = "D:(A;;0xf000f;;;SY)(A;;0x3;;;BA)(A;;0xf000f;;;%s)"
+		sameSDDL(t, "session", sd(`\Sessions\1\BaseNamedObjects`), security.DACLInformation, fmt.Sprintf(dacl, alice.token.LogonSID()))
+		// A program that was started in the session as somebody else, too.
+		carol := w.userToken(1, 1009, false)
+		event(t, w.start(carol, text("")), name("carol's"))
 		sameSDDL(t, "session", sd(`\Sessions\1\BaseNamedObjects`), security.DACLInformation,
-			fmt.Sprintf("D:(A;;0xf000f;;;SY)(A;;0x3;;;BA)(A;;0xf000f;;;%s)", alice.token.LogonSID()))
+			fmt.Sprintf(dacl+"(A;;0xf000f;;;%s)", alice.token.LogonSID(), carol.LogonSID()))
+		service := w.start(security.NetworkServiceToken(1), text(""))
+		_, _, err := service.CreateEvent(name("x"), false, false)
+		rule(t, err, win32.ERROR_ACCESS_DENIED, "OBJ-4")
 		// A program without SeChangeNotify needs TRAVERSE on every directory.
 		low := w.start(alice.token.WithPrivileges(security.PrivilegeState{Privilege: security.SeChangeNotifyPrivilege}), nil)
 		x := event(t, low, name("own"))
 		w.ok(low.CloseHandle(x))
-		_, err := low.ObjectAt("test", `\Sessions\1\BaseNamedObjects`)
+		_, err = low.ObjectAt("test", `\Sessions\1\BaseNamedObjects`)
 		w.ok(err) // \ and \Sessions grant it to everybody
 		admin := w.start(w.logonAs(1003, true).token, nil)
 		_, _, err = admin.CreateEvent(name(`Session\1\x`), false, false)

@@ -4,6 +4,7 @@ package station
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -35,14 +36,40 @@ func globalNamesDescriptor() *security.Descriptor {
 	return security.MustSDDL("O:SYG:SYD:(A;;0xf000f;;;SY)(A;;0xf;;;WD)S:(ML;;NW;;;LW)")
 }
 
-// sessionNamesDescriptor protects the names of a session: logon is the logon
-// SID of the user who is logged on, or zero (OBJ-4).
-func sessionNamesDescriptor(logon security.SID) *security.Descriptor {
+// sessionNamesDescriptor protects the names of a session from everybody but
+// the logons that have programs in it (OBJ-4).
+func sessionNamesDescriptor(logons []security.SID) *security.Descriptor {
 	s := "O:SYG:SYD:(A;;0xf000f;;;SY)(A;;0x3;;;BA)"
-	if !logon.IsZero() {
-		s += fmt.Sprintf("(A;;0xf000f;;;%s)", logon)
+	for _, sid := range logons {
+		s += fmt.Sprintf("(A;;0xf000f;;;%s)", sid)
 	}
 	return security.MustSDDL(s + "S:(ML;;NW;;;LW)")
+}
+
+// maxLogons bounds the logons that reach the names of one session.
+const maxLogons = 256
+
+// admitLocked lets a logon reach the session's names: that of its user, and
+// those of programs that somebody with the privileges for it started in the
+// session as somebody else. The logons of the service accounts are those of
+// session 0's services too and stay out.
+func (s *Session) admitLocked(tok *security.Token) {
+	s.mu.AssertHeld()
+	if s.id == 0 {
+		return
+	}
+	if tok != nil {
+		sid := tok.LogonSID()
+		switch tok.LogonID() {
+		case security.SystemLUID, security.LocalServiceLUID, security.NetworkServiceLUID, security.AnonymousLUID:
+			return
+		}
+		if sid.IsZero() || slices.Contains(s.logons, sid) || len(s.logons) >= maxLogons {
+			return
+		}
+		s.logons = append(s.logons, sid)
+	}
+	s.bno.SetDescriptor(sessionNamesDescriptor(s.logons))
 }
 
 // makeNames makes what every engine has of the tree of named objects (OBJ-2,
@@ -82,7 +109,7 @@ func addNameLinks(dir *object.Directory, self string) {
 
 // newSessionNames makes the BaseNamedObjects of a session other than 0.
 func newSessionNames() *object.Directory {
-	dir := object.NewDirectory("BaseNamedObjects", false, sessionNamesDescriptor(security.SID{}))
+	dir := object.NewDirectory("BaseNamedObjects", false, sessionNamesDescriptor(nil))
 	dir.Guard()
 	return dir
 }

@@ -45,6 +45,7 @@ type Session struct {
 	hosting  bool               // guarded by mu: StartHost is at work
 	procs    map[int]*Process   // guarded by mu: the living ones
 	heapKB   uint32             // guarded by mu: sum of the desktops' heaps (DT-26)
+	logons   []security.SID     // guarded by mu: logon SIDs that reach its names (OBJ-4)
 	ending   bool               // guarded by mu: no new processes, stations, desktops
 	sections atomic.Int32       // sections that its programs made and that are open
 	spawning int                // guarded by mu: processes between decide and commit

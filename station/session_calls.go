@@ -214,9 +214,8 @@ func (s *Session) associateLocked(tok *security.Token) {
 		}
 	}
 	s.SetDescriptor(sessionDescriptor(user))
-	if s.id != 0 {
-		s.bno.SetDescriptor(sessionNamesDescriptor(logon))
-	}
+	s.logons = nil
+	s.admitLocked(tok)
 }
 
 // LogoffSession ends every process of the session, or in the shared session 0

@@ -311,6 +311,7 @@ func (e *Engine) restoreProcesses(s *Session, st SessionState, hs HostSession) (
 		}
 		e.processes[p.pid] = p
 		s.procs[p.pid] = p
+		s.admitLocked(p.Token())
 		s.mu.Unlock()
 		e.mu.Unlock()
 		p.watch()
