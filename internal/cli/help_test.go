@@ -3,6 +3,8 @@
 package cli_test
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,4 +38,40 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	walk(cli.Root())
+}
+
+// call finds a command line of ours in a line of a code block.
+var call = regexp.MustCompile(`(?:^ {4}|\$\()station ([^|)#]*)`)
+
+// TestReadme wants the command lines in README.md to be ones we have.
+func TestReadme(t *testing.T) {
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.Lines(string(b)) {
+		if !strings.HasPrefix(line, "    ") {
+			continue
+		}
+		for _, m := range call.FindAllStringSubmatch(line, -1) {
+			found++
+			words := strings.Fields(m[1])
+			c, rest, err := cli.Root().Find(words)
+			if err != nil || c.HasSubCommands() {
+				t.Errorf("README: %q: no such command (%v)", strings.TrimSpace(line), err)
+				continue
+			}
+			if err := c.ParseFlags(rest); err != nil {
+				t.Errorf("README: %q: %v", strings.TrimSpace(line), err)
+				continue
+			}
+			if err := c.Args(c, c.Flags().Args()); err != nil {
+				t.Errorf("README: %q: %v", strings.TrimSpace(line), err)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("README: found only %d command lines of ours", found)
+	}
 }
