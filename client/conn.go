@@ -50,6 +50,9 @@ type pending struct {
 	answer   chan answer // capacity 1
 }
 
+// free keeps records of calls for the next ones.
+var free = sync.Pool{New: func() any { return &pending{answer: make(chan answer, 1)} }}
+
 type answer struct {
 	reply wire.Reply
 	rest  []byte // takeover: bytes that followed the reply
@@ -192,13 +195,15 @@ func (c *Conn) roundTrip(ctx context.Context, op uint16, body []byte, files []*o
 	if err := ctx.Err(); err != nil {
 		return answer{}, c.cancelled(op, err)
 	}
-	p := &pending{takeover: takeover, answer: make(chan answer, 1)}
+	p := free.Get().(*pending)
+	p.takeover = takeover
 	id, err := c.send(op, p, body, files)
 	if err != nil {
 		return answer{}, err
 	}
 	select {
 	case a := <-p.answer:
+		free.Put(p) // answered, so nobody else has it any more
 		return a, c.gone(op, a.err)
 	case <-ctx.Done():
 	}

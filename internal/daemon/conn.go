@@ -32,8 +32,9 @@ type conn struct {
 	mu    sync.Mutex
 	calls map[uint32]context.CancelFunc // guarded by mu: calls that wait, by id
 
-	wmu sync.Mutex // held while a reply is written
-	buf []byte     // the read loop's own: reply under construction
+	wmu sync.Mutex   // held while a reply is written
+	out *wire.Sender // guarded by wmu
+	buf []byte       // the read loop's own: reply under construction
 }
 
 // Errors that end a connection.
@@ -249,6 +250,13 @@ func (c *conn) write(frame []byte, files ...*os.File) error {
 	defer closeAll(files)
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
+	if len(files) == 0 {
+		n, err := c.out.Try(frame)
+		if err != nil || n == len(frame) {
+			return err
+		}
+		frame = frame[n:]
+	}
 	c.nc.SetWriteDeadline(time.Now().Add(c.server.o.Limits.WriteTime))
 	return wire.Send(c.nc, frame, files)
 }

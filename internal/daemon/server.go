@@ -202,7 +202,12 @@ func (s *Server) accept() {
 			continue
 		}
 		pause = 5 * time.Millisecond
-		c := &conn{server: s, nc: nc, calls: map[uint32]context.CancelFunc{}}
+		out, err := wire.NewSender(nc)
+		if err != nil { // only of a connection that is closed
+			nc.Close()
+			continue
+		}
+		c := &conn{server: s, nc: nc, out: out, calls: map[uint32]context.CancelFunc{}}
 		s.mu.Lock()
 		if s.closed || len(s.conns) >= s.o.Limits.Connections {
 			s.mu.Unlock()

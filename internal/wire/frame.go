@@ -62,7 +62,8 @@ type MsgReader interface {
 // goroutine at a time.
 type Reader struct {
 	src   MsgReader
-	limit int // payload bytes
+	raw   *rawReceiver // src without detours, nil when it is no socket
+	limit int          // payload bytes
 
 	// Budget, when set before the first read, is asked before the buffer grows
 	// by so many bytes beyond its first size and told, with a negative number,
@@ -86,7 +87,7 @@ type arrived struct {
 
 // NewReader reads frames of at most limit payload bytes from src.
 func NewReader(src MsgReader, limit int) *Reader {
-	return &Reader{src: src, limit: limit, oob: make([]byte, unix.CmsgSpace(4*MaxFiles))}
+	return &Reader{src: src, raw: newRawReceiver(src), limit: limit, oob: make([]byte, unix.CmsgSpace(4*MaxFiles))}
 }
 
 // ReadRequest reads the next request. io.EOF means the peer closed between two
@@ -198,7 +199,13 @@ func (r *Reader) fill(want int) error {
 		copy(bigger, r.buf[:r.w])
 		r.buf = bigger
 	}
-	n, oobn, flags, _, err := r.src.ReadMsgUnix(r.buf[r.w:], r.oob)
+	var n, oobn, flags int
+	var err error
+	if r.raw != nil {
+		n, oobn, flags, err = r.raw.read(r.buf[r.w:], r.oob)
+	} else {
+		n, oobn, flags, _, err = r.src.ReadMsgUnix(r.buf[r.w:], r.oob)
+	}
 	r.w += n
 	r.total += uint64(n)
 	if oobn > 0 {
