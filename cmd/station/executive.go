@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -71,6 +72,7 @@ type executive struct {
 	system   *station.Thread // the daemon's own, as LocalSystem
 	public   string          // this binary as services see it
 	console  string          // address of the console, or empty
+	idle     *time.Timer     // gives memory back when nothing has happened for a while
 
 	work   sync.WaitGroup // what the daemon does by itself once it runs
 	workMu sync.Mutex
@@ -135,6 +137,8 @@ func (x *executive) start(ctx context.Context) (err error) {
 	// The first events come while New is still at work: the observer waits for
 	// the engine it looks at. New fails only before there is an event.
 	wired := make(chan struct{})
+	x.idle = time.AfterFunc(quiet, debug.FreeOSMemory)
+	x.later(func() { x.idle.Stop() })
 	if x.engine, err = station.New(station.Options{
 		Mode: cfg.mode, Host: x.host, Surfaces: x.display, Machine: store.Machine(),
 		Identity: store.Identity, CallSocket: lay.Socket, Restore: states, Foreign: xserver.OwnsTag, Memory: host.SectionMemory,
@@ -349,9 +353,15 @@ func (x *executive) surface(d *station.Desktop) {
 	}
 }
 
+// quiet is how long nothing must have happened before memory is given back. A
+// logon with a password takes 19 MB for a moment, and a burst of sessions more;
+// without this it would be kept until the next burst.
+const quiet = time.Second
+
 // observe follows the engine's events: viewers see the active desktop, the
 // live state is written.
 func (x *executive) observe(ev station.Event) {
+	x.idle.Reset(quiet)
 	switch ev.Kind {
 	case station.EventSessionCreate, station.EventsLost:
 		if s, ok := x.engine.Session(ev.Session); ok {

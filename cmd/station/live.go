@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"stationmaster/station"
 )
@@ -22,13 +24,18 @@ import (
 type liveState struct {
 	dir string       // immutable
 	log *slog.Logger // immutable
+
+	mu sync.Mutex
+	// written has the checksum of each session's file: many an event changes
+	// nothing that is kept. Guarded by mu.
+	written map[uint32][sha256.Size]byte
 }
 
 func openLiveState(dir string, log *slog.Logger) (*liveState, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make directory %s: %w", dir, err)
 	}
-	return &liveState{dir: dir, log: log}, nil
+	return &liveState{dir: dir, log: log, written: map[uint32][sha256.Size]byte{}}, nil
 }
 
 func (l *liveState) messagesPath() string { return filepath.Join(l.dir, "messages.json") }
@@ -72,15 +79,39 @@ func (l *liveState) changed(e *station.Engine, ev station.Event) {
 		return // it ended meanwhile; its file goes with the event that says so
 	}
 	b, err := json.Marshal(st)
+	sum := sha256.Sum256(b)
+	if err == nil && l.keep(ev.Session, sum) {
+		return
+	}
 	if err == nil {
 		err = replaceFile(l.path(ev.Session), b)
 	}
 	if err != nil {
+		l.forget(ev.Session)
 		l.log.Error("cannot write the live state of a session", "session", ev.Session, "error", err)
 	}
 }
 
+// keep notes what a session's file will hold, and reports whether it holds that
+// already.
+func (l *liveState) keep(id uint32, sum [sha256.Size]byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old, ok := l.written[id]; ok && old == sum {
+		return true
+	}
+	l.written[id] = sum
+	return false
+}
+
+func (l *liveState) forget(id uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.written, id)
+}
+
 func (l *liveState) remove(id uint32) {
+	l.forget(id)
 	if err := os.Remove(l.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.log.Error("cannot remove the live state of a session", "session", id, "error", err)
 	}
