@@ -295,6 +295,21 @@ func person(c *Call) bool {
 	return c.Thread.Origin() == originPerson || !c.Peer.InSession && c.Thread.Origin() == "" && c.Thread.EffectiveToken().IsSystem()
 }
 
+// screenOf gives a session for whoever may sit at its screen: CONNECT, which
+// everybody has who may log on, and for somebody else's screen SHADOW.
+func screenOf(c *Call, id uint32) (*station.Session, error) {
+	se, err := c.Thread.CheckSession(id, win32.WINSTATION_CONNECT)
+	if err != nil {
+		return nil, err
+	}
+	if u := se.User(); u == nil || u.User() != c.Thread.EffectiveToken().User() {
+		if _, err := c.Thread.CheckSession(id, win32.WINSTATION_SHADOW); err != nil {
+			return nil, err
+		}
+	}
+	return se, nil
+}
+
 // OpenViewer turns the connection into an RFB stream that shows a session and, unless it is
 // read-only, takes a person's input. Rules: IN-9, SES-23.
 func (s *Services) OpenViewer(ctx context.Context, c *Call, q *api.OpenViewerRequest) (*api.OpenViewerReply, error) {
@@ -302,15 +317,9 @@ func (s *Services) OpenViewer(ctx context.Context, c *Call, q *api.OpenViewerReq
 	if s.Display == nil {
 		return nil, without(op, "display")
 	}
-	se, err := c.Thread.CheckSession(q.SessionID, win32.WINSTATION_CONNECT)
+	se, err := screenOf(c, q.SessionID)
 	if err != nil {
 		return nil, err
-	}
-	if u := se.User(); u == nil || u.User() != c.Thread.EffectiveToken().User() {
-		// Somebody else's screen.
-		if _, err := c.Thread.CheckSession(q.SessionID, win32.WINSTATION_SHADOW); err != nil {
-			return nil, err
-		}
 	}
 	if se.ID() == 0 && s.Engine.Mode() == station.Isolated {
 		return nil, &win32.Error{Op: op, Object: "session 0", Code: win32.ERROR_CTX_WINSTATION_ACCESS_DENIED, Rule: "SES-12"}
@@ -348,7 +357,7 @@ func (s *Services) SecureAttention(_ context.Context, c *Call, q *api.SessionReq
 	if s.Winlogon == nil {
 		return without(op, "accounts")
 	}
-	se, err := c.Thread.CheckSession(q.SessionID, win32.WINSTATION_CONNECT)
+	se, err := screenOf(c, q.SessionID)
 	if err != nil {
 		return err
 	}

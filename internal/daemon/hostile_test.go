@@ -118,3 +118,28 @@ func TestLongNamesAreNotKept(t *testing.T) {
 		t.Errorf("%d bytes are kept: %.20q", len(kept), kept)
 	}
 }
+
+// The secure screen of a session is called up by who may sit at that session's
+// screen; that a user may log on here is not enough.
+func TestSecureAttentionOfOthers(t *testing.T) {
+	conform.Rule(t, "LGN-14")
+	h := newHouse(t)
+	op, ctx := h.dial(), t.Context()
+	one := h.logon(op, "alice")
+	two := h.logon(op, "bob")
+	tk, err := op.CreateTicket(ctx, client.CreateTicketRequest{Subject: "alice", Person: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := op.RedeemTicket(ctx, client.RedeemTicketRequest(tk))
+	if err != nil || !r.Person {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if err := op.ImpersonateLoggedOnUser(ctx, client.HandleRequest{Handle: win32.Handle(r.Token)}); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, op.SecureAttention(ctx, client.SessionRequest{SessionID: two}), win32.ERROR_ACCESS_DENIED)
+	if err := op.SecureAttention(ctx, client.SessionRequest{SessionID: one}); err != nil {
+		t.Error(err)
+	}
+}

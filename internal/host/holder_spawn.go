@@ -189,6 +189,9 @@ func (hd *holder) record(pid, pidfd int, tag []byte) *heldProc {
 	return p
 }
 
+// maxCandidates bounds how many files of a PATH are tried: each try is a fork.
+const maxCandidates = 64
+
 // candidates lists the files a program's path may mean. A bare name is looked
 // up in PATH as execvp does it, but here, inside the session.
 func candidates(path string, env []string) ([]string, error) {
@@ -210,8 +213,12 @@ func candidates(path string, env []string) ([]string, error) {
 		if !filepath.IsAbs(file) {
 			continue // never what lies in the working directory
 		}
-		if st, err := os.Stat(file); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
-			out = append(out, file)
+		st, err := os.Stat(file)
+		if err != nil || !st.Mode().IsRegular() || st.Mode()&0o111 == 0 {
+			continue
+		}
+		if out = append(out, file); len(out) == maxCandidates {
+			break
 		}
 	}
 	if len(out) == 0 {
@@ -222,14 +229,20 @@ func candidates(path string, env []string) ([]string, error) {
 
 // spawnError says whether the program or its working directory is at fault,
 // which the errno of fork and exec does not.
+//
+// The holder sees more than the program's user does: where that user was
+// refused, nothing is looked up for him.
 func spawnError(path, dir string, err error) error {
+	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
+		if dir != "/" {
+			return fmt.Errorf("%s in working directory %s: %w", path, dir, err)
+		}
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	if st, derr := os.Stat(dir); derr != nil {
 		return fmt.Errorf("working directory %s: %w", dir, errors.Unwrap(derr))
 	} else if !st.IsDir() {
 		return fmt.Errorf("working directory %s: %w", dir, syscall.ENOTDIR)
-	}
-	if errors.Is(err, syscall.EACCES) && dir != "/" {
-		return fmt.Errorf("%s in working directory %s: %w", path, dir, err)
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }

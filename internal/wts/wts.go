@@ -271,7 +271,9 @@ func (m *Manager) WTSConnectSession(ctx context.Context, t *station.Thread, q ap
 }
 
 // EnumProcesses lists the processes of one session, or of all that the caller
-// may query. Arguments are shown to the process's own user and to
+// may query. What runs in another user's session is shown to administrators
+// only: QUERY, which everybody has who may log on, tells who is logged on and
+// not what they do. Arguments are shown to the process's own user and to
 // administrators.
 //
 // Win32: WTSEnumerateProcesses. Rules: WTS-7.
@@ -296,8 +298,11 @@ func (m *Manager) EnumProcesses(t *station.Thread, q api.SessionRequest) (api.Pr
 			if p.Outside() {
 				continue // the operator's own tools run in no session
 			}
-			winsta, desktop := p.Location()
 			user := p.Token().User()
+			if others := s.User() != nil && s.User().User() != tok.User(); others && !tok.IsAdministrator() && user != tok.User() && s != t.Process().Session() {
+				continue
+			}
+			winsta, desktop := p.Location()
 			var args []string
 			if tok.User() == user || tok.IsAdministrator() {
 				args = p.Args() // programs are given secrets in them

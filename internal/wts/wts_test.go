@@ -500,7 +500,7 @@ func TestEnumProcesses(t *testing.T) {
 		t.Errorf("%+v, %v", mine, err)
 	}
 	his, err := list(own, other.Process().Session().ID())
-	if err != nil || len(his) != 1 || his[0].Args != nil {
+	if err != nil || len(his) != 0 {
 		t.Errorf("somebody else's: %+v, %v", his, err)
 	}
 	_, err = list(w.operator, 9)
