@@ -48,6 +48,7 @@ type Session struct {
 	logons   []security.SID     // guarded by mu: logon SIDs that reach its names (OBJ-4)
 	ending   bool               // guarded by mu: no new processes, stations, desktops
 	sections atomic.Int32       // sections that its programs made and that are open
+	waitsAll atomic.Int32       // waits for all of several objects that its programs make
 	spawning int                // guarded by mu: processes between decide and commit
 	spawned  chan struct{}      // guarded by mu: closed and replaced when spawning falls
 	deleted  bool               // guarded by mu: EndSession has done its work

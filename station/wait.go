@@ -14,6 +14,11 @@ import (
 	"stationmaster/win32"
 )
 
+// maxWaitsForAll bounds the waits for all of several objects that the programs
+// of one session make at a time. Who signals one of their objects looks at all
+// of them, and that may be another session's service.
+const maxWaitsForAll = 1024
+
 // waitable is an object that can be waited for.
 type waitable interface {
 	object.Object
@@ -152,6 +157,13 @@ func (t *Thread) WaitForMultipleObjects(ctx context.Context, handles []win32.Han
 	}
 	if all && object.Twice(gates) {
 		return win32.WAIT_FAILED, t.errorOf(op, "an object named twice", win32.ERROR_INVALID_PARAMETER, "SYN-3")
+	}
+	if all && len(handles) > 1 {
+		n := &t.process.session.waitsAll
+		defer n.Add(-1)
+		if n.Add(1) > maxWaitsForAll {
+			return win32.WAIT_FAILED, t.errorOf(op, "waits for all", win32.ERROR_NOT_ENOUGH_QUOTA, "HND-10")
+		}
 	}
 	w, err := object.Begin(&t.owner, gates, all, nil, nil)
 	if err != nil {

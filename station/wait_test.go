@@ -349,6 +349,29 @@ func TestWaits(t *testing.T) {
 			came(t, both, 0)
 		})
 	})
+	t.Run("HND-10/many waits for all", func(t *testing.T) {
+		conform.Rule(t, "HND-10", "SYN-3")
+		bubble(t, func(t *testing.T, w *world, th *station.Thread) {
+			x, y := event(t, th, station.NamedOptions{}), event(t, th, station.NamedOptions{})
+			ctx, cancel := context.WithCancel(context.Background())
+			var wg sync.WaitGroup
+			for range 1024 {
+				wg.Go(func() {
+					_, err := th.WaitForMultipleObjects(ctx, []win32.Handle{x, y}, true, win32.INFINITE)
+					if !errors.Is(err, context.Canceled) {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+			_, err := th.WaitForMultipleObjects(ctx, []win32.Handle{x, y}, true, 0)
+			rule(t, err, win32.ERROR_NOT_ENOUGH_QUOTA, "HND-10")
+			got(t, many(th, false, 0, x, y), timeout)
+			cancel()
+			wg.Wait()
+			got(t, many(th, true, 0, x, y), timeout)
+		})
+	})
 	t.Run("SYN-8/abandoned", func(t *testing.T) {
 		conform.Rule(t, "SYN-8", "HND-8", "SYN-13")
 		bubble(t, func(t *testing.T, w *world, th *station.Thread) {
