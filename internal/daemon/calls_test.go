@@ -19,6 +19,7 @@ import (
 	"stationmaster/client"
 	"stationmaster/conform"
 	"stationmaster/internal/display"
+	"stationmaster/internal/host"
 	"stationmaster/internal/logon"
 	"stationmaster/internal/scm"
 	"stationmaster/internal/wts"
@@ -53,7 +54,7 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(m.Close)
 	screens := NewScreens(m, nil)
 	p := &plane{t: t, host: station.NewMemoryHost(), malformed: make(chan error, 100)}
-	p.engine, err = station.New(station.Options{Host: p.host, Surfaces: m, Machine: store.Machine()})
+	p.engine, err = station.New(station.Options{Host: p.host, Surfaces: m, Machine: store.Machine(), Memory: host.SectionMemory})
 	if err != nil {
 		t.Fatal(err)
 	}
