@@ -10,6 +10,8 @@
 package stationtest
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -100,6 +103,50 @@ func NeedRoot(t testing.TB) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: needs root: users of their own uid, namespaces and cgroups")
 	}
+}
+
+// unprivileged is the Linux user that Rootless runs tests as.
+const unprivileged = 20002
+
+// Rootless runs the calling test again as an unprivileged user when this is
+// root, and reports true: the caller then returns. The tests of that user start
+// their daemons rootless.
+func Rootless(t testing.TB) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return false
+	}
+	binary := Binary(t)
+	if build.dir != "" {
+		if err := os.Chmod(build.dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	home, err := os.MkdirTemp(root, "station-home-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(home)
+	if err := os.Chown(home, unprivileged, unprivileged); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run", "^"+t.Name()+"$", "-test.v")
+	cmd.Dir = home
+	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "XDG_RUNTIME_DIR="+home, envBinary+"="+binary, "USER=station-test")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: unprivileged, Gid: unprivileged}}
+	out, err := cmd.CombinedOutput()
+	t.Logf("as uid %d:\n%s", unprivileged, out)
+	switch {
+	case err != nil:
+		t.Fatalf("as uid %d: %v", unprivileged, err)
+	case bytes.Contains(out, []byte("--- SKIP")):
+		t.Skipf("SKIPPED: as uid %d the test was skipped, see above", unprivileged)
+	case !bytes.Contains(out, []byte("--- PASS")):
+		t.Fatalf("as uid %d: no test ran", unprivileged)
+	}
+	return true
 }
 
 // NeedPrograms skips a test, loudly, when a program is not installed.
