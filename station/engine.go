@@ -35,19 +35,20 @@ const (
 // Engine is one machine's worth of sessions. Its methods are the session
 // manager's: they check nothing. What a program may do goes through Thread.
 type Engine struct {
-	mode     Mode
-	host     Host
-	surfaces Surfaces
-	machine  security.SID
-	now      func() time.Time
-	identity func(*security.Token) (Identity, error) // may be nil
-	socket   string
-	foreign  func(tag string) bool // immutable; may be nil
-	settings Settings
-	heap     heapProfile
-	root     *object.Directory // \
-	sessDir  *object.Directory // \Sessions
-	names    *names            // named objects
+	outsiders *object.Quota // immutable: handles of callers from outside, the operator left aside
+	mode      Mode
+	host      Host
+	surfaces  Surfaces
+	machine   security.SID
+	now       func() time.Time
+	identity  func(*security.Token) (Identity, error) // may be nil
+	socket    string
+	foreign   func(tag string) bool // immutable; may be nil
+	settings  Settings
+	heap      heapProfile
+	root      *object.Directory // \
+	sessDir   *object.Directory // \Sessions
+	names     *names            // named objects
 	// All of the above is immutable.
 
 	luid    atomic.Uint64 // next LUID
@@ -85,6 +86,7 @@ func New(o Options) (*Engine, error) {
 	set := o.Settings
 	set.MaxStations = cmp.Or(set.MaxStations, 1024)
 	set.MaxHandles = cmp.Or(set.MaxHandles, 65536)
+	set.MaxSessionHandles = cmp.Or(set.MaxSessionHandles, 262144)
 	set.MaxSections = cmp.Or(set.MaxSections, 1024)
 	set.MaxSessions = cmp.Or(set.MaxSessions, 64)
 	set.EventRing = cmp.Or(set.EventRing, 4096)
@@ -98,6 +100,7 @@ func New(o Options) (*Engine, error) {
 		processes: make(map[int]*Process),
 		threads:   make(map[uint32]*Thread),
 		stop:      make(chan struct{}),
+		outsiders: object.NewQuota(set.MaxSessionHandles),
 	}
 	if e.now == nil {
 		e.now = time.Now

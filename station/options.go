@@ -75,6 +75,7 @@ type Settings struct {
 	NoInteractiveServices bool   // WS-52: ignore SERVICE_INTERACTIVE_PROCESS
 	MaxStations           int    // window stations per session, 1024 (WS-18)
 	MaxHandles            int    // handles per process, 65536 (HND-10)
+	MaxSessionHandles     int    // handles of all processes of one session, 262144
 	MaxSections           int    // sections that the programs of one session have open, 1024
 	MaxSessions           int    // concurrent sessions besides session 0, 64 (SES-28)
 	EventRing             int    // events kept for readers, 4096

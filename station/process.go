@@ -80,6 +80,7 @@ func (e *Engine) newProcess(s *Session, tok *security.Token) *Process {
 	p.token.used.Store(true)
 	p.Header.Init(processKind, "", defaultDescriptor(tok, processKind), nil)
 	p.handles.Init(e.settings.MaxHandles)
+	p.handles.Share(s.handles)
 	p.gate.InitGate(processSignal{p})
 	p.names.mu.Init(lockrank.Object, 0)
 	return p

@@ -28,6 +28,7 @@ type Session struct {
 	stations *object.Directory // immutable: …\Windows\WindowStations
 	winsta0  *WindowStation    // immutable
 	done     chan struct{}     // closed when the session is deleted
+	handles  *object.Quota     // immutable: of its programs together
 
 	terminal atomic.Value // string
 
@@ -84,7 +85,7 @@ func (e *Engine) newSession(id uint32, o SessionOptions) *Session {
 	now := e.now()
 	s := &Session{
 		engine: e, id: id, services: id == 0 && e.mode == Isolated,
-		done: make(chan struct{}), procs: make(map[int]*Process), spawned: make(chan struct{}),
+		done: make(chan struct{}), handles: object.NewQuota(e.settings.MaxSessionHandles), procs: make(map[int]*Process), spawned: make(chan struct{}),
 		state: o.State, times: SessionTimes{Created: now},
 	}
 	s.Header.Init(sessionKind, strconv.FormatUint(uint64(id), 10), sessionDescriptor(security.SID{}), nil)

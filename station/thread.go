@@ -151,7 +151,14 @@ func (e *Engine) stranger(s *Session, spec AttachSpec) (*Process, string) {
 	}
 	p := e.newProcess(s, tok)
 	p.pid, p.start, p.program, p.args = spec.PID, spec.StartTime, clip(spec.Program), keptArgs(spec.Args)
-	p.outside = !spec.InSession
+	if p.outside = !spec.InSession; p.outside {
+		// They are counted to session 0 but must not use up what its services
+		// have, nor what the operator needs.
+		p.handles.Share(e.outsiders)
+		if tok.IsSystem() {
+			p.handles.Share(nil)
+		}
+	}
 	p.spec.none = spec.NoStation
 	e.mu.Lock()
 	s.mu.Lock()

@@ -40,10 +40,11 @@ type Table struct {
 	pages atomic.Pointer[[]*page] // replaced whole when it grows
 
 	mu     lockrank.Mutex
-	max    int  // immutable
-	count  int  // guarded by mu
-	hint   int  // guarded by mu: no page below it has a free slot
-	closed bool // guarded by mu: the process is gone, nothing may be added
+	max    int    // immutable
+	quota  *Quota // immutable after Share; nil: none
+	count  int    // guarded by mu
+	hint   int    // guarded by mu: no page below it has a free slot
+	closed bool   // guarded by mu: the process is gone, nothing may be added
 }
 
 // Init sets the table up for at most max handles.
@@ -52,6 +53,21 @@ func (t *Table) Init(max int) {
 	t.max = max
 	t.pages.Store(new([]*page))
 }
+
+// Quota bounds the handles of several tables together.
+type Quota struct {
+	max   int64 // immutable
+	count atomic.Int64
+}
+
+// NewQuota makes a quota of max handles.
+func NewQuota(max int) *Quota { return &Quota{max: int64(max)} }
+
+// Count gives how many handles the tables have.
+func (q *Quota) Count() int { return int(q.count.Load()) }
+
+// Share lets a table that is still empty and not shared count against a quota.
+func (t *Table) Share(q *Quota) { t.quota = q }
 
 // Get gives what a handle stands for, or nil. It takes no lock.
 func (t *Table) Get(h win32.Handle) *Entry {
@@ -64,14 +80,14 @@ func (t *Table) Get(h win32.Handle) *Entry {
 }
 
 // Insert adds a handle and counts it on the object. It fails with 1816 when
-// the table is full and with 6 when the table was closed (HND-10).
+// the table or its quota is full and with 6 when the table was closed (HND-10).
 func (t *Table) Insert(o Object, granted win32.AccessMask, flags uint32) (win32.Handle, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return 0, win32.ERROR_INVALID_HANDLE
 	}
-	if t.count >= t.max {
+	if t.count >= t.max || t.quota != nil && t.quota.count.Load() >= t.quota.max {
 		return 0, win32.ERROR_NOT_ENOUGH_QUOTA
 	}
 	pages := *t.pages.Load()
@@ -103,6 +119,9 @@ func (t *Table) putLocked(p *page, i int, e *Entry) {
 	p.used[i/64] |= 1 << (i % 64)
 	p.count++
 	t.count++
+	if t.quota != nil {
+		t.quota.count.Add(1)
+	}
 	p.slots[i].Store(e)
 }
 
@@ -135,6 +154,9 @@ func (t *Table) Remove(h win32.Handle) *Entry {
 	p.used[i/64] &^= 1 << (i % 64)
 	p.count--
 	t.count--
+	if t.quota != nil {
+		t.quota.count.Add(-1)
+	}
 	t.hint = min(t.hint, n)
 	return e
 }
@@ -175,7 +197,8 @@ func (t *Table) Len() int {
 }
 
 // Inherit copies the inheritable handles of parent into t, which must be new
-// and not yet shared: same value, same rights, same flags (HND-4).
+// and not yet shared: same value, same rights, same flags (HND-4). They count
+// against t's quota, also beyond it.
 func (t *Table) Inherit(parent *Table) {
 	type handle struct {
 		slot int
@@ -214,6 +237,9 @@ func (t *Table) Close() []*Entry {
 		all = append(all, e)
 		return true
 	})
+	if t.quota != nil {
+		t.quota.count.Add(-int64(t.count))
+	}
 	t.pages.Store(new([]*page))
 	t.closed, t.count, t.hint = true, 0, 0
 	return all
