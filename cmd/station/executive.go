@@ -153,7 +153,7 @@ func (x *executive) start(ctx context.Context) (err error) {
 	}
 
 	x.winlogon = logon.NewWinlogon(logon.WinlogonOptions{
-		Engine: x.engine, Store: store, Display: secureScreens{x.display}, Logger: cfg.log, Homes: x.homes(),
+		Engine: x.engine, Store: store, Display: secureScreens{x.display}, Logger: cfg.log, Homes: x.homes(), Limits: sessionLimits(x.host.Isolation()),
 		OnEnd: func(session uint32) { x.sessions.EndSession(session) },
 	})
 	x.later(x.winlogon.Close)

@@ -65,7 +65,7 @@ func (hd *holder) enterSession() error {
 	}
 	hd.runtime = runUser
 	if isDir(runUser) || !m.UserNS && os.Mkdir(runUser, 0o755) == nil {
-		if err := mountTmpfs(runUser, "mode=0755"); err != nil {
+		if err := mountTmpfs(runUser, "mode=0755,size=10%"); err != nil {
 			return err
 		}
 	} else {
