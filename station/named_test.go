@@ -646,6 +646,25 @@ func TestPrivateNamespaces(t *testing.T) {
 		w.ok(second.ClosePrivateNamespace(h2, false))
 		code(t, second.ClosePrivateNamespace(h2, false), win32.ERROR_INVALID_HANDLE)
 	})
+	t.Run("OBJ-15/many", func(t *testing.T) {
+		conform.Rule(t, "OBJ-15", "HND-10")
+		var open []win32.Handle
+		for i := 0; ; i++ {
+			h, err := second.CreatePrivateNamespace(station.Boundary{Name: fmt.Sprint(i), SIDs: mine.SIDs}, fmt.Sprint("a", i), nil)
+			if err != nil {
+				rule(t, err, win32.ERROR_NOT_ENOUGH_QUOTA, "HND-10")
+				break
+			}
+			open = append(open, h)
+		}
+		same(t, "namespaces", len(open), 256)
+		w.ok(second.CloseHandle(open[0])) // not by ClosePrivateNamespace: gone all the same
+		h, err := second.CreatePrivateNamespace(station.Boundary{Name: "0", SIDs: mine.SIDs}, "again", nil)
+		w.ok(err)
+		for _, h := range append(open[1:], h) {
+			w.ok(second.ClosePrivateNamespace(h, false))
+		}
+	})
 	t.Run("OBJ-15/end of the creator", func(t *testing.T) {
 		conform.Rule(t, "OBJ-15")
 		p, err := w.e.StartProcess(t.Context(), alice.token, station.ProcessOptions{Path: "/bin/short"})

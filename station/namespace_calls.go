@@ -5,6 +5,7 @@ package station
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"stationmaster/internal/lockrank"
 	"stationmaster/internal/object"
@@ -47,6 +48,8 @@ type namespace struct {
 // privateNames are the private namespaces a process has open, by its own
 // aliases.
 type privateNames struct {
+	made atomic.Bool // it created one
+
 	mu    lockrank.Mutex
 	alias map[string]win32.Handle // guarded by mu
 }
@@ -83,6 +86,13 @@ func (t *Thread) checkNamespace(op string, b Boundary, alias string) error {
 	}
 	p.names.mu.Lock()
 	defer p.names.mu.Unlock()
+	if len(p.names.alias) >= maxNamespaces {
+		for alias, h := range p.names.alias { // those that CloseHandle closed
+			if e := p.handles.Get(h); e == nil || e.Object.Head().Kind() != object.DirectoryKind {
+				delete(p.names.alias, alias)
+			}
+		}
+	}
 	if len(p.names.alias) >= maxNamespaces {
 		return t.errorOf(op, alias, win32.ERROR_NOT_ENOUGH_QUOTA, "HND-10")
 	}
@@ -137,6 +147,7 @@ func (t *Thread) CreatePrivateNamespace(b Boundary, alias string, sa *SecurityAt
 		n.private[ns.key] = ns
 	}
 	n.mu.Unlock()
+	t.process.names.made.Store(true)
 	if taken {
 		return 0, t.errorOf(op, b.Name, win32.ERROR_ALREADY_EXISTS, "OBJ-15")
 	}
@@ -240,6 +251,9 @@ func (n *names) drop(ns *namespace) {
 
 // closeNamespaces hides what an ended process made (OBJ-15).
 func (p *Process) closeNamespaces() {
+	if !p.names.made.Load() {
+		return
+	}
 	n := p.engine.names
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -20,7 +20,7 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
-	var session, desktop, workdir string
+	var session, desktop, workdir, compat string
 	var detach bool
 	var env []string
 	cmd := &cobra.Command{
@@ -36,12 +36,15 @@ console session.`,
 		Example: "  station run --session 1 -- xterm\n  station run --session 1 --desktop 'WinSta0\\Work' --detach -- firefox\n  station run --session 2 -- sh -c 'echo $DISPLAY'",
 		Args:    wantArgs(1, -1, "[flags] -- CMD [ARG …]"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if compat != "" && compat != "xp" {
+				return usagef("--compat knows xp, not %q", compat)
+			}
 			conn, err := a.connect(c)
 			if err != nil {
 				return cannot("run "+args[0], err)
 			}
 			defer conn.Close()
-			q := api.CreateProcessRequest{Path: args[0], Args: args, Dir: workdir, Env: env}
+			q := api.CreateProcessRequest{Path: args[0], Args: args, Dir: workdir, Env: env, CompatXP: compat == "xp"}
 			id, err := a.targetSession(c.Context(), conn, session)
 			if err != nil {
 				return err
@@ -71,6 +74,7 @@ console session.`,
 	cmd.Flags().BoolVar(&detach, "detach", false, "print the process id and leave the program running")
 	cmd.Flags().StringVar(&workdir, "workdir", "", "working directory inside the session (default the user's home)")
 	cmd.Flags().StringArrayVar(&env, "env", nil, "KEY=VALUE to add to the program's environment; may be repeated")
+	cmd.Flags().StringVar(&compat, "compat", "", "xp: plain names of the program's objects are global ones, as in session 0 of Windows XP")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

@@ -199,6 +199,12 @@ func TestObjects(t *testing.T) {
 		open(serv, 0, "OldProgram")
 		old.handle(t, 0, "CreateFileMapping", client.CreateSectionRequest{Name: "OldMemory", Protect: win32.PAGE_READWRITE, Size: 1})
 		serv.handle(t, 0, "OpenFileMapping", client.OpenRequest{Name: "OldMemory", Access: win32.SECTION_MAP_READ})
+		d.Must(t, append([]string{"run", "--session", fmt.Sprint(aliceID), "--detach", "--compat", "xp", "--"}, h.command(t)...)...)
+		h.accept(t, "alice's other old program").handle(t, 0, "CreateEvent", client.CreateEventRequest{Name: "OtherProgram"})
+		open(serv, 0, "OtherProgram")
+		if r := d.Station(t.Context(), "run", "--compat", "nt", "--", "true"); r.Code != 2 || !strings.Contains(r.Err, "--compat knows xp") {
+			t.Errorf("--compat nt: %+v", r)
+		}
 	})
 	t.Run("OBJ-15/private namespace", func(t *testing.T) {
 		conform.Rule(t, "OBJ-15")
