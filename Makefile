@@ -35,7 +35,7 @@ generate: ## codecs, client, dispatch and reference from the call table
 
 bench: build ## the figures of bench/README.md
 	@scripts/needs test
-	$(GO) run ./bench
+	$(GO) run ./bench -runs 2 -o bench/README.md
 
 clean:
 	rm -rf bin artefacts

@@ -91,6 +91,10 @@ func (b *bench) memory() error {
 	b.add(fmt.Sprintf("holder, private memory (median of %d)", len(holders)), mb(private), "PSS "+mb(kb(holders, "Pss")), "", verdict(private <= 1536, "≤ 1.5 MB"))
 	b.add(fmt.Sprintf("X desktop: Xvnc, PSS (median of %d)", len(servers)), mb(kb(servers, "Pss")), "private "+mb(kb(servers, "Private_Clean")+kb(servers, "Private_Dirty")), "", verdict(kb(servers, "Pss") <= 12*1024, "≤ 12 MB"))
 	b.add(fmt.Sprintf("daemon, private memory per session (%d sessions)", sessions), fmt.Sprintf("**%d** KB", (after["Private_Dirty"]-before["Private_Dirty"])/sessions), "", "", "")
+	b.add(fmt.Sprintf("daemon, PSS with %d sessions that nobody looks at", sessions), mb(after["Pss"]), "", "", "")
+	if err := b.watching(ids, after); err != nil {
+		return err
+	}
 	for _, id := range ids {
 		if err := b.logoff(id); err != nil {
 			return err
