@@ -112,7 +112,6 @@ func (s *session) cpu() (time.Duration, error) {
 
 // newSession logs a user on and finds the X server.
 func (b *bench) newSession(user string) (*session, error) {
-	before := serversRunning()
 	id, err := b.logon(user, "x11")
 	if err != nil {
 		return nil, err
@@ -120,25 +119,25 @@ func (b *bench) newSession(user string) (*session, error) {
 	if err := b.program(id, "/bin/true"); err != nil { // starts the X server
 		return nil, err
 	}
-	for pid := range serversRunning() {
-		if !before[pid] {
-			return &session{b, id, pid}, nil
+	holders, err := childrenOf(b.daemon.Process.Pid)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range holders {
+		if args := commandLine(h); len(args) < 3 || args[2] != fmt.Sprintf("session-%d", id) {
+			continue
+		}
+		inside, err := childrenOf(h)
+		if err != nil {
+			return nil, err
+		}
+		for _, pid := range inside {
+			if filepath.Base(commandLine(pid)[0]) == "Xvnc" {
+				return &session{b, id, pid}, nil
+			}
 		}
 	}
 	return nil, errors.New("the session's X server was not found")
-}
-
-func serversRunning() map[int]bool {
-	all := map[int]bool{}
-	procs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, p := range procs {
-		line, err := os.ReadFile(p)
-		if err == nil && filepath.Base(strings.Split(string(line), "\x00")[0]) == "Xvnc" {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(p)))
-			all[pid] = true
-		}
-	}
-	return all
 }
 
 // cpuTime sums what the threads of a process have run.

@@ -42,34 +42,36 @@ func (b *bench) memory() error {
 	}
 	time.Sleep(2 * time.Second) // servers and holders settle
 	var holders, servers []map[string]int64
-	procs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	children, err := childrenOf(b.daemon.Process.Pid)
 	if err != nil {
 		return err
 	}
-	group, err := cgroup(b.daemon.Process.Pid)
-	if err != nil {
-		return err
-	}
-	for _, p := range procs {
-		line, err := os.ReadFile(p)
-		if err != nil {
+	for _, pid := range children {
+		args := commandLine(pid)
+		if len(args) < 3 || args[1] != "holder" || !strings.HasPrefix(args[2], "session-") || args[2] == "session-0" {
 			continue
-		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(p)))
-		args := strings.Split(string(line), "\x00")
-		if g, err := cgroup(pid); err != nil || g == group {
-			continue // not in a session
 		}
 		m, err := rollup(pid)
 		if err != nil {
-			continue
+			return err
 		}
-		switch {
-		case len(args) > 2 && args[1] == "holder" && !strings.HasSuffix(args[2], "-0"):
-			holders = append(holders, m)
-		case filepath.Base(args[0]) == "Xvnc":
+		holders = append(holders, m)
+		inside, err := childrenOf(pid)
+		if err != nil {
+			return err
+		}
+		for _, x := range inside {
+			if filepath.Base(commandLine(x)[0]) != "Xvnc" {
+				continue
+			}
+			if m, err = rollup(x); err != nil {
+				return err
+			}
 			servers = append(servers, m)
 		}
+	}
+	if len(holders) != sessions || len(servers) != sessions {
+		return fmt.Errorf("%d holders and %d X servers for %d sessions", len(holders), len(servers), sessions)
 	}
 	after, err := rollup(b.daemon.Process.Pid)
 	if err != nil {
@@ -120,8 +122,31 @@ func rollup(pid int) (map[string]int64, error) {
 	return m, nil
 }
 
-// cgroup tells the cgroups of a process as one text.
-func cgroup(pid int) (string, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	return string(b), err
+// childrenOf lists the children of a process.
+func childrenOf(pid int) ([]int, error) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("cannot list the children of process %d", pid)
+	}
+	var all []int
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			continue // the thread has just ended
+		}
+		for _, field := range strings.Fields(string(b)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, child)
+		}
+	}
+	return all, nil
+}
+
+// commandLine gives what a process was started with; never empty.
+func commandLine(pid int) []string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return strings.Split(string(b), "\x00")
 }
