@@ -193,7 +193,7 @@ type Object = api.Object
 // ObjectReply is the reply of ShowObject.
 type ObjectReply = api.ObjectReply
 
-// ObjectsReply is the reply of ListObjects.
+// ObjectsReply lists a directory, 4096 entries of it at most.
 type ObjectsReply = api.ObjectsReply
 
 // OpenDesktopRequest is the request of OpenDesktop, OpenInputDesktop.

@@ -182,7 +182,12 @@ type AuditRecord struct {
 
 type PathRequest struct{ Path string }
 
-type ObjectsReply struct{ Objects []Object }
+// ObjectsReply lists a directory, 4096 entries of it at most.
+type ObjectsReply struct {
+	Objects []Object
+	Left    uint32 // entries that are left out
+}
+
 type ObjectReply struct{ Object Object }
 
 // Object is one entry of the object tree.

@@ -288,6 +288,9 @@ func (a *app) objectCommand() *cobra.Command {
 						t.add(o.Name, o.Type, o.Target)
 					}
 					t.write(a.out)
+					if r.Left > 0 {
+						fmt.Fprintf(a.err, "station: %d more entries are left out\n", r.Left)
+					}
 					return nil
 				})
 			},

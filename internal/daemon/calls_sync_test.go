@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -144,6 +145,13 @@ func TestNamedObjectTree(t *testing.T) {
 	if err != nil || o.Target != `\Sessions\1\BaseNamedObjects` {
 		t.Errorf("%+v %v", o, err)
 	}
+	// State and size are for who may query the object, not for who may list.
+	h.as(one, func() {
+		l, err := h.dial().ListObjects(ctx, client.PathRequest{Path: `\BaseNamedObjects`})
+		if err != nil || len(l.Objects) != 4 || l.Objects[3].Name != "sem" || len(l.Objects[3].Facts) != 0 || l.Objects[3].SDDL != "" {
+			t.Errorf("alice sees %+v %v", l.Objects, err)
+		}
+	})
 	set := client.SetObjectSecurityRequest{Path: `\BaseNamedObjects\sem`, SDDL: "D:(A;;GR;;;WD)"}
 	h.as(one, func() {
 		alice := h.dial()
@@ -176,4 +184,13 @@ func TestNamedObjectTree(t *testing.T) {
 	}
 	_, err = show(op, `\BaseNamedObjects\dir`)
 	wantCode(t, err, win32.ERROR_FILE_NOT_FOUND)
+	// A directory that somebody filled can still be listed.
+	for i := range 4096 {
+		if _, err := op.CreateEvent(ctx, client.CreateEventRequest{Name: fmt.Sprint("full", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l, err = op.ListObjects(ctx, client.PathRequest{Path: `\BaseNamedObjects`}); err != nil || len(l.Objects) != 4096 || l.Left != 4 {
+		t.Errorf("%d objects and %d more, %v", len(l.Objects), l.Left, err)
+	}
 }

@@ -241,10 +241,12 @@ func (s *Services) ListObjects(_ context.Context, c *Call, q *api.PathRequest) (
 			}
 		}
 	}
-	if len(entries) > maxObjects {
-		return nil, &win32.Error{Op: op, Object: path, Code: win32.ERROR_MORE_DATA}
-	}
 	r := &api.ObjectsReply{}
+	if len(entries) > maxObjects {
+		// Whoever may name objects could else keep everybody from the list.
+		r.Left = uint32(len(entries) - maxObjects)
+		entries = entries[:maxObjects]
+	}
 	for _, e := range entries {
 		if w, ok := e.(*station.WindowStation); ok && !sees(tok, w, win32.WINSTA_ENUMERATE) {
 			continue // WS-31
@@ -280,6 +282,9 @@ func (s *Services) object(tok *security.Token, path string, o object.Object) api
 	}
 	switch o := o.(type) {
 	case station.Described:
+		if !sees(tok, o.(object.Object), h.Kind().Mapping.Read) {
+			break
+		}
 		for _, f := range o.Facts() {
 			fact(f.Name, f.Value)
 		}

@@ -1471,6 +1471,7 @@ func AppendObjectsReply(b []byte, v *api.ObjectsReply) []byte {
 	for i := range v.Objects {
 		b = AppendObject(b, &v.Objects[i])
 	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Left))
 	return b
 }
 
@@ -1481,6 +1482,7 @@ func (d *decoder) decodeObjectsReply(v *api.ObjectsReply) {
 			d.decodeObject(&v.Objects[i])
 		}
 	}
+	v.Left = d.u32()
 }
 
 // AppendOpenDesktopRequest appends the wire form of v to b.
