@@ -226,14 +226,16 @@ func citations(root string) (map[string][]citation, error) {
 				}
 				return true
 			})
-			// Tables of owed rules: {"WS-19", "why"} rows in a function that calls conform.Todo.
+			// Tables of owed rules: {"WS-19", "why"} or "WS-19": "why" rows in a function that calls conform.Todo.
 			if callsTodo(fn) {
 				ast.Inspect(fn.Body, func(n ast.Node) bool {
-					lit, ok := n.(*ast.CompositeLit)
-					if !ok {
-						return true
+					var args []string
+					switch n := n.(type) {
+					case *ast.CompositeLit:
+						args = texts(n.Elts)
+					case *ast.KeyValueExpr:
+						args = texts([]ast.Expr{n.Key, n.Value})
 					}
-					args := texts(lit.Elts)
 					if len(args) == 2 && ruleName.MatchString(args[0]) {
 						cited[args[0]] = append(cited[args[0]], citation{test: dir + "." + fn.Name.Name, todo: true, why: args[1]})
 					}

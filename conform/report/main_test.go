@@ -45,6 +45,10 @@ func TestReport(t *testing.T) {
 	root := house(t, spec, `
 import "conform"
 func TestX(t *testing.T) { conform.Rule(t, "WS-1", "SD-4"); conform.Todo(t, "WS-2", "not yet", nil) }
+func TestY(t *testing.T) {
+	for id, why := range map[string]string{"SE-5": "later"} { conform.Todo(t, id, why, nil) }
+	for _, r := range []struct{ id, why string }{{"SE-6", "much later"}} { conform.Todo(t, r.id, r.why, nil) }
+}
 `, "// Package a opens. Rules: WS-3, WS-3a,\n// SE-5.", `var x = "WS-1,SE-6"`)
 	if err := run(root, false); err != nil {
 		t.Fatal(err)
@@ -59,7 +63,7 @@ func TestX(t *testing.T) { conform.Rule(t, "WS-1", "SD-4"); conform.Todo(t, "WS-
 	_, detail, _ := strings.Cut(string(b), "## winsta.md\n\n")
 	detail, _, _ = strings.Cut(detail, "\n\n")
 	want := "| Rule | Status | Tests |\n|---|---|---|\n| WS-1 | kept | a.TestX |\n| WS-2 | owed | todo: not yet |\n" +
-		"| WS-3a | no test |  |\n| SD-4 | kept | a.TestX |\n| SE-5 | no test |  |\n| SE-6 | no test |  |"
+		"| WS-3a | no test |  |\n| SD-4 | kept | a.TestX |\n| SE-5 | owed | todo: later |\n| SE-6 | owed | todo: much later |"
 	if d := cmp.Diff(want, detail); d != "" {
 		t.Error(d)
 	}
