@@ -5,7 +5,11 @@
 // golang.org/x/sys/windows/svc, so that a service written for that package
 // moves here by changing an import.
 //
-//	func main() { log.Fatal(svc.Run("clock", clock{})) }
+//	func main() {
+//		if err := svc.Run("clock", clock{}); err != nil {
+//			log.Fatal(err)
+//		}
+//	}
 //
 // A program that does not call Run is a plain service: running as soon as it
 // has started, stopped by SIGTERM.
