@@ -57,6 +57,7 @@ func HolderMain(args []string) int {
 		}
 	}
 	unix.Umask(0o022)
+	resetIgnored()
 	// Programs of the session may be able to signal us. Everything is caught
 	// and dropped; unlike ignoring, that is not inherited by exec.
 	signal.Notify(make(chan os.Signal, 1), deadly...)
