@@ -140,10 +140,24 @@ func (d *Desktop) Surface(ctx context.Context) (Surface, error) {
 			UID: s.spec.UID, GID: s.spec.GID, Groups: slices.Clone(s.spec.Groups),
 			Secure: d.secure, State: d.restore,
 		}
-		if d.secure || !w.interactive || s.services || s.host == nil {
+		if d.secure || !w.interactive || s.services || s.host == nil || s.user == nil {
 			spec.Kind = SurfaceBuiltin // what nobody's programs draw on needs no X server
 		}
+		user := s.user
 		s.mu.Unlock()
+		if s.id == 0 && user != nil && s.engine.identity != nil {
+			// The shared session 0 was started for the system: what its user's
+			// programs draw on is the user's all the same.
+			who, err := s.engine.identity(user)
+			if err != nil {
+				s.mu.Lock()
+				d.making = nil
+				close(making)
+				s.mu.Unlock()
+				return nil, fmt.Errorf("cannot make the surface of %s: %w", d.Path(), err)
+			}
+			spec.UID, spec.GID, spec.Groups = who.UID, who.GID, who.Groups
+		}
 
 		f, err := s.engine.surfaces.NewSurface(ctx, spec)
 		kind := ""

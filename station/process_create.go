@@ -47,6 +47,11 @@ func (t *Thread) CreateProcess(ctx context.Context, o ProcessOptions) (h win32.H
 	if s != p.session && o.InheritHandles {
 		return 0, 0, t.errorOf(op, o.Path, win32.ERROR_INVALID_PARAMETER, "PRC-8")
 	}
+	if e.mode == Shared && s != p.session && s.User() == nil {
+		// The creation is forwarded to the other session's winlogon, whose end
+		// of the pipe is served only while a user is logged on there.
+		return 0, 0, t.errorOf(op, fmt.Sprintf("session %d", s.id), win32.ERROR_PIPE_NOT_CONNECTED, "PRC-16")
+	}
 	o.Connect = false
 	child, err := e.spawn(ctx, s, tok, p, o)
 	if err != nil {

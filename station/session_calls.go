@@ -38,13 +38,23 @@ var transitions = map[[2]win32.ConnectState]bool{
 	{win32.WTSDown, win32.WTSReset}:             true,
 }
 
+// sharedTransitions are those that only the shared session 0 has: it is never
+// deleted, so after its user's logoff it is a logon screen again, and without
+// a terminal it waits for the console to come back (SES-14h).
+var sharedTransitions = map[[2]win32.ConnectState]bool{
+	{win32.WTSActive, win32.WTSConnected}:       true,
+	{win32.WTSDisconnected, win32.WTSConnected}: true,
+}
+
 // setStateLocked changes the connect state; what SES-16 does not list is refused.
 func (s *Session) setStateLocked(op string, to win32.ConnectState) error {
 	s.mu.AssertHeld()
 	if to == s.state {
 		return nil
 	}
-	if !transitions[[2]win32.ConnectState{s.state, to}] && to != win32.WTSDown || s.services && to != win32.WTSReset {
+	change := [2]win32.ConnectState{s.state, to}
+	allowed := transitions[change] || to == win32.WTSDown || s.id == 0 && s.user == nil && sharedTransitions[change]
+	if !allowed || s.services && to != win32.WTSReset {
 		return &win32.Error{Op: op, Object: fmt.Sprintf("session %d from %v to %v", s.id, s.state, to), Code: win32.ERROR_INVALID_FUNCTION, Rule: "SES-16"}
 	}
 	from := s.state
@@ -274,6 +284,9 @@ func (e *Engine) LogoffSession(ctx context.Context, s *Session) error {
 	s.ready, s.locked, s.secure = false, false, screenNone
 	s.winsta0.app = s.winsta0.desktopLocked(defaultName)
 	s.associateLocked(nil)
+	if shared && s.state != win32.WTSConnected && !s.ending {
+		err = errors.Join(err, s.setStateLocked("LogoffSession", win32.WTSConnected))
+	}
 	s.retargetLocked()
 	e.publish(EventSessionLogoff, s.id, "user", name, "sid", tok.User().String(), "logon", tok.LogonID().String())
 	return err

@@ -7,6 +7,7 @@ import "stationmaster/win32"
 // Which desktop is active follows from the session's state, worked out in one
 // place (DT-50), first row that holds:
 //
+//	session 0 of an isolated engine     Default: there is no winlogon
 //	disconnected with a user            Disconnect
 //	nobody logged on, or not ready yet  Winlogon
 //	locked, or Ctrl+Alt+Del             Winlogon

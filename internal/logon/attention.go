@@ -59,6 +59,10 @@ func (w *Winlogon) show(st *seat) {
 		sc.Kind = ScreenLogon
 		sc.OnLogon = func(name, password string) { w.tryLogon(st, name, password) }
 		sc.OnCancel = func() { w.SecureAttention(st.session.ID()) }
+	case locked && st.switching:
+		sc.Kind = ScreenLogon
+		sc.OnLogon = func(name, password string) { w.tryLogon(st, name, password) }
+		sc.OnCancel = func() { w.stay(st) }
 	case locked:
 		sc.Kind = ScreenUnlock
 		sc.User = w.store.Computer() + `\` + st.account.Name
@@ -115,6 +119,22 @@ func (w *Winlogon) dismiss(st *seat) {
 	w.show(st)
 }
 
+// isSwitching reports whether a locked session shows a logon screen for
+// somebody else (SES-14f).
+func (w *Winlogon) isSwitching(st *seat) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return st.switching && st.session.Locked()
+}
+
+// stay ends switching to another user: the prompt of the locked session again.
+func (w *Winlogon) stay(st *seat) {
+	w.mu.Lock()
+	st.switching, st.problem = false, ""
+	w.mu.Unlock()
+	w.show(st)
+}
+
 // begin marks a session's prompt busy; false when it is already.
 func (w *Winlogon) begin(st *seat) bool {
 	w.mu.Lock()
@@ -156,6 +176,11 @@ func (w *Winlogon) logonHere(ctx context.Context, st *seat, name, password strin
 	if err != nil {
 		return err
 	}
+	if w.isSwitching(st) {
+		if tok := st.session.User(); tok != nil && tok.User() == a.SID {
+			return w.unlock(ctx, st) // they came back (NTF-11 d)
+		}
+	}
 	if old := w.disconnectedOf(a.SID); old != nil {
 		err := w.steal(ctx, old, st.session.ID())
 		if !errors.Is(err, win32.ERROR_CTX_WINSTATION_BUSY) && !errors.Is(err, win32.ERROR_CTX_WINSTATION_NOT_FOUND) {
@@ -167,6 +192,14 @@ func (w *Winlogon) logonHere(ctx context.Context, st *seat, name, password strin
 		return err
 	}
 	defer release()
+	if st.session.User() != nil && w.isSwitching(st) {
+		next, done, err := w.leave(ctx, st)
+		if err != nil {
+			return err
+		}
+		defer done()
+		return w.logon(ctx, next, a, api.LogonSessionRequest{User: name})
+	}
 	if st.session.User() != nil {
 		return &win32.Error{Op: "LogonSession", Object: st.name(), Code: win32.ERROR_CTX_WINSTATION_BUSY, Rule: "SES-20"}
 	}

@@ -64,6 +64,16 @@ func (w *Winlogon) authenticate(ctx context.Context, t *station.Thread, q api.Lo
 // takeSeat gives a session at its logon screen with its flow entered: the
 // console's when nobody is using it, else a new headless one.
 func (w *Winlogon) takeSeat(ctx context.Context) (*seat, func(), error) {
+	if st := w.seat(w.Console()); st != nil && w.isSwitching(st) {
+		release, err := w.enter(ctx, st)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer release()
+		if w.isSwitching(st) {
+			return w.leave(ctx, st)
+		}
+	}
 	if st := w.seat(w.Console()); st != nil && st.session.State() == win32.WTSConnected {
 		select {
 		case st.flow <- struct{}{}:
@@ -110,9 +120,11 @@ func (w *Winlogon) logon(ctx context.Context, st *seat, a Account, q api.LogonSe
 	if err != nil {
 		return err
 	}
-	err = w.engine.StartHost(ctx, s, station.SessionSpec{
-		ID: s.ID(), UID: a.UID, GID: a.GID, Groups: a.Groups, Limits: w.o.Limits, OwnNetwork: w.o.OwnNetwork,
-	})
+	if s.Host() == nil || s.ID() != 0 { // the shared session 0 has had one since the start
+		err = w.engine.StartHost(ctx, s, station.SessionSpec{
+			ID: s.ID(), UID: a.UID, GID: a.GID, Groups: a.Groups, Limits: w.o.Limits, OwnNetwork: w.o.OwnNetwork,
+		})
+	}
 	if err != nil {
 		return err // the host left nothing behind: the session is as it was
 	}
@@ -120,7 +132,7 @@ func (w *Winlogon) logon(ctx context.Context, st *seat, a Account, q api.LogonSe
 	w.engine.ChooseSurface(s, orSurface(q.Surface, w.o.Surface), orSize(q.Width, w.o.Width), orSize(q.Height, w.o.Height))
 	w.mu.Lock()
 	st.account, st.token, st.env, st.home = a, token, env, home
-	st.attention, st.busy, st.problem = false, false, ""
+	st.attention, st.switching, st.busy, st.problem = false, false, false, ""
 	w.mu.Unlock()
 	if err := w.engine.LogonSession(s, station.Logon{Token: token, Domain: w.store.Computer(), Name: a.Name}); err != nil {
 		return err
@@ -254,7 +266,7 @@ func (w *Winlogon) unlocked(st *seat) {
 		w.engine.Publish(station.EventSessionUnlock, st.session.ID(), nil)
 	}
 	w.mu.Lock()
-	st.attention, st.problem, st.busy = false, "", false
+	st.attention, st.switching, st.problem, st.busy = false, false, "", false
 	w.mu.Unlock()
 	w.show(st)
 }

@@ -5,6 +5,7 @@ package logon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"stationmaster/station"
@@ -62,6 +63,9 @@ func (w *Winlogon) logoff(ctx context.Context, st *seat) error {
 			w.log.Error("logged off with trouble", "session", s.ID(), "err", err)
 		}
 	}
+	if s.ID() == 0 && s.Terminal() == consoleTerminal {
+		return w.drop(ctx, st) // it stays on the console, at its logon screen (NTF-11 f)
+	}
 	w.detach(st)
 	// Whichever session ends, the console gets a logon screen if it has none:
 	// there may have been no room for one before (SES-28).
@@ -109,7 +113,9 @@ func (w *Winlogon) Disconnect(ctx context.Context, id uint32) error {
 
 // SwitchUser leaves the session on the console as it is, locked, and gives the
 // console a logon screen for somebody else. The user comes back by logging on
-// there again. Any other session is 7045. Rules: SES-14f, NTF-11.
+// there again. In mode shared the session stays on the console and shows a logon
+// screen; it leaves when another user logs on there. Any other session is 7045.
+// Rules: SES-14f, NTF-11.
 func (w *Winlogon) SwitchUser(ctx context.Context, id uint32) error {
 	st := w.seat(id)
 	if st == nil {
@@ -121,7 +127,40 @@ func (w *Winlogon) SwitchUser(ctx context.Context, id uint32) error {
 	if err := w.Lock(id); err != nil {
 		return err
 	}
-	return w.Disconnect(ctx, id)
+	if w.engine.Mode() != station.Shared {
+		return w.Disconnect(ctx, id)
+	}
+	w.mu.Lock()
+	st.switching = true
+	w.mu.Unlock()
+	w.show(st)
+	return nil
+}
+
+// leave takes the console from a session that shows a logon screen for
+// somebody else and gives it to a session with nobody in it, whose flow is
+// entered (SES-14f, NTF-11 c). The caller has entered st's flow.
+func (w *Winlogon) leave(ctx context.Context, st *seat) (*seat, func(), error) {
+	w.mu.Lock()
+	st.switching, st.busy, st.problem = false, false, ""
+	w.mu.Unlock()
+	if err := w.engine.Disconnect(st.session); err != nil {
+		return nil, nil, err
+	}
+	w.freeTerminal(st)
+	select {
+	case w.consoleFlow <- struct{}{}:
+		defer func() { <-w.consoleFlow }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	w.show(st)
+	next, err := w.screenForConsole(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot give the console a logon screen: %w", err)
+	}
+	release, err := w.enter(ctx, next)
+	return next, release, err
 }
 
 // Connect gives a disconnected session a terminal: that of the session target,
@@ -306,7 +345,7 @@ func (w *Winlogon) unlock(ctx context.Context, st *seat) error {
 		return err
 	}
 	w.mu.Lock()
-	st.attention, st.problem, st.busy = false, "", false
+	st.attention, st.switching, st.problem, st.busy = false, false, "", false
 	w.mu.Unlock()
 	w.show(st)
 	return nil

@@ -38,13 +38,10 @@ func TestGaps(t *testing.T) {
 		{"LGN-18", "no screen saver starts by itself"},
 		{"LGN-19", "programs are not asked before a logoff (WM_QUERYENDSESSION): windows are a later issue"},
 		{"LGN-14", "the security screen has no change password and no task list"},
-		{"SES-9", "mode shared: session 0 gets no logon screen"},
-		{"SES-14h", "mode shared"},
 		{"SES-23", "the console is headless: no listener is bound to it"},
 		{"SES-25", "a logon of a user whose session is on the console makes a new session"},
 		{"SES-26", "there are no named events yet, so no Global\\TermSrvReadyEvent"},
 		{"NTF-11", "rows j and l need a logon that takes a session off the console, and shadowing"},
-		{"PRC-16", "mode shared"},
 		{"PRC-19", "there is no CreateProcessWithToken"},
 		{"PRC-20", "there is no CreateProcessWithLogon"},
 	} {

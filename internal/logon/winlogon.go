@@ -55,8 +55,9 @@ type WinlogonOptions struct {
 	OnEnd func(session uint32)
 }
 
-// Winlogon is the session manager: it has a seat for every session other than
-// the services' one and moves each along the states of LGN-10.
+// Winlogon is the session manager: it has a seat for every session that users
+// log on to, which in mode shared session 0 is too, and moves each along the
+// states of LGN-10.
 type Winlogon struct {
 	o       WinlogonOptions    // immutable, defaults filled in
 	engine  *station.Engine    // immutable
@@ -88,6 +89,7 @@ type seat struct {
 	home      string          // home directory of the user
 	remote    int             // number of its remote terminal, -1 for none
 	attention bool            // the security screen is shown
+	switching bool            // mode shared: locked, and the logon screen is shown for somebody else (SES-14f)
 	busy      bool            // a password is being checked
 	problem   string          // why the last try did not work
 	gone      bool            // the session is being deleted
@@ -130,7 +132,7 @@ func (w *Winlogon) StartServices(ctx context.Context) error {
 // console a logon screen if no session has it (SES-8, SES-26).
 func (w *Winlogon) Start(ctx context.Context) error {
 	for _, s := range w.engine.Sessions() {
-		if s.ID() != 0 {
+		if !s.Services() {
 			w.tidy(ctx, w.adopt(s))
 		}
 	}
@@ -238,6 +240,8 @@ func (w *Winlogon) tidy(ctx context.Context, st *seat) {
 	s := st.session
 	user := s.User() != nil
 	switch {
+	case s.ID() == 0 && !user:
+		// The shared session 0 stays, whatever was under way in it.
 	case s.State() == win32.WTSReset, !user && (s.Terminal() != consoleTerminal || s.Host() != nil):
 		w.log.Warn("ending a session that an earlier daemon left half made", "session", s.ID(), "state", s.State(), "terminal", s.Terminal())
 		w.detach(st)
@@ -283,7 +287,7 @@ func (st *seat) name() string { return fmt.Sprintf("session %d", st.session.ID()
 // It needs no right. Rules: SES-21, NTF-8.
 func (w *Winlogon) Console() uint32 {
 	for _, s := range w.engine.Sessions() {
-		if s.ID() != 0 && s.Terminal() == consoleTerminal {
+		if s.Terminal() == consoleTerminal {
 			return s.ID()
 		}
 	}
@@ -332,7 +336,8 @@ func (w *Winlogon) remoteLocked() int {
 }
 
 // freshConsole gives the console a session with a logon screen if it has none
-// (SES-8, SES-22).
+// (SES-8, SES-22). In mode shared that is session 0 as long as nobody is logged
+// on to it, else a new one (SES-9).
 func (w *Winlogon) freshConsole(ctx context.Context) error {
 	select {
 	case w.consoleFlow <- struct{}{}:
@@ -346,12 +351,22 @@ func (w *Winlogon) freshConsole(ctx context.Context) error {
 	if closed || w.Console() != noSession {
 		return nil // shutting down: no new logon screen
 	}
-	st, err := w.newSession(ctx, false)
+	st, err := w.screenForConsole(ctx)
 	if err != nil {
 		return fmt.Errorf("cannot give the console a logon screen: %w", err)
 	}
 	w.show(st)
 	return nil
+}
+
+// screenForConsole gives a session with a logon screen that is on the console
+// from now on. The caller has entered consoleFlow.
+func (w *Winlogon) screenForConsole(ctx context.Context) (*seat, error) {
+	if zero := w.seat(0); zero != nil && zero.session.User() == nil && zero.session.Terminal() == "" {
+		w.engine.SetTerminal(zero.session, consoleTerminal)
+		return zero, nil
+	}
+	return w.newSession(ctx, false)
 }
 
 // detach takes a session's terminal away and frees its name. state says
@@ -370,8 +385,19 @@ func (w *Winlogon) freeTerminal(st *seat) {
 	}
 }
 
-// drop deletes a session that is at its end and its seat.
+// drop deletes a session that is at its end and its seat. The shared session 0
+// is no session that ends: nobody is in its seat any more, and it waits for the
+// console (SES-14h).
 func (w *Winlogon) drop(ctx context.Context, st *seat) error {
+	if st.session.ID() == 0 {
+		w.freeTerminal(st)
+		w.mu.Lock()
+		st.account, st.token, st.env, st.home = Account{}, nil, nil, ""
+		st.attention, st.switching, st.busy, st.problem = false, false, false, ""
+		w.mu.Unlock()
+		w.show(st)
+		return nil
+	}
 	w.mu.Lock()
 	st.gone = true
 	w.mu.Unlock()

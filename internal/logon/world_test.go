@@ -31,6 +31,7 @@ type world struct {
 	store    *Store
 	winlogon *Winlogon
 	display  *recorder
+	mode     station.Mode
 	operator *station.Thread // LocalSystem, from outside every session
 
 	mu     sync.Mutex
@@ -114,8 +115,13 @@ func password(name string) string { return name + "'s password" }
 
 func newWorld(t *testing.T, change func(*WinlogonOptions)) *world {
 	t.Helper()
+	return newWorldOf(t, station.Isolated, change)
+}
+
+func newWorldOf(t *testing.T, mode station.Mode, change func(*WinlogonOptions)) *world {
+	t.Helper()
 	w := &world{
-		t: t, host: &failingHost{MemoryHost: station.NewMemoryHost()}, surfaces: station.NewMemorySurfaces(),
+		t: t, mode: mode, host: &failingHost{MemoryHost: station.NewMemoryHost()}, surfaces: station.NewMemorySurfaces(),
 		display: &recorder{screens: make(map[uint32]Screen), changed: make(chan struct{})},
 		marks:   make(chan string, 16),
 	}
@@ -153,7 +159,7 @@ func (w *world) boot(change func(*WinlogonOptions), restore []station.SessionSta
 	t.Helper()
 	var err error
 	w.engine, err = station.New(station.Options{
-		Host: w.host, Surfaces: w.surfaces, Machine: w.store.Machine(), Identity: w.store.Identity, Restore: restore,
+		Mode: w.mode, Host: w.host, Surfaces: w.surfaces, Machine: w.store.Machine(), Identity: w.store.Identity, Restore: restore,
 	})
 	if err != nil {
 		t.Fatal(err)
