@@ -46,7 +46,9 @@ type config struct {
 	mode   station.Mode
 	level  string // isolation level, "" for the highest
 	listen string // address of the console, "" for none
-	log    *slog.Logger
+	// settings are the engine's; zero values are its defaults.
+	settings station.Settings
+	log      *slog.Logger
 }
 
 // executive is the daemon: every part, wired together. Data flows one way: the
@@ -140,7 +142,7 @@ func (x *executive) start(ctx context.Context) (err error) {
 	x.idle = time.AfterFunc(quiet, debug.FreeOSMemory)
 	x.later(func() { x.idle.Stop() })
 	if x.engine, err = station.New(station.Options{
-		Mode: cfg.mode, Host: x.host, Surfaces: x.display, Machine: store.Machine(),
+		Mode: cfg.mode, Settings: cfg.settings, Host: x.host, Surfaces: x.display, Machine: store.Machine(),
 		Identity: store.Identity, CallSocket: lay.Socket, Restore: states, Foreign: xserver.OwnsTag, Memory: host.SectionMemory,
 		Observer: func(ev station.Event) { <-wired; x.observe(ev) },
 	}); err != nil {
@@ -171,7 +173,8 @@ func (x *executive) start(ctx context.Context) (err error) {
 	}
 	if x.services, err = scm.Open(scm.Options{
 		DB: x.db, Engine: x.engine, Store: store, Logger: cfg.log, Environment: x.winlogon.EnvironmentFor,
-		LogDir: filepath.Join(lay.State, "services"), Journal: x.live.servicesPath(),
+		NoInteractiveServices: cfg.settings.NoInteractiveServices,
+		LogDir:                filepath.Join(lay.State, "services"), Journal: x.live.servicesPath(),
 	}); err != nil {
 		return err
 	}

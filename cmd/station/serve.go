@@ -35,6 +35,7 @@ func version() string {
 
 func serveCommand() *cobra.Command {
 	var listen, mode, level, logLevel string
+	var settings station.Settings
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the daemon in the foreground",
@@ -42,7 +43,13 @@ func serveCommand() *cobra.Command {
 session 1, and the web console as a service. It prints one line "ready" once it
 answers. Interrupt it (or station shutdown) to end every session; SIGHUP or
 station shutdown --keep-sessions ends the daemon alone, and the next one takes
-the sessions over.`,
+the sessions over.
+
+--desktop-heap is what SharedSection is on Windows: the heap that the windows,
+menus and hooks of a desktop share. Three sizes in KB are the session's shared
+heap, a desktop of WinSta0 and one of another window station; the sum of a
+session's desktops is bounded by --session-heap. Desktops keep the size they
+were made with.`,
 		Example: "  station serve\n  station serve --dir /srv/agents --listen none\n  station serve --json --listen 127.0.0.1:0",
 		Args:    cli.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -50,12 +57,16 @@ the sessions over.`,
 			if err != nil {
 				return err
 			}
+			cfg.settings = settings
 			return serve(c.Context(), cfg, func(x *executive) error { return announce(c, x) })
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", defaultListen, "address of the web console, or none")
 	cmd.Flags().StringVar(&mode, "mode", "isolated", "session model: isolated (Vista and later) or shared (XP)")
 	cmd.Flags().StringVar(&level, "isolation", "", "isolation level to use: full, user, landlock or none (default the highest)")
+	cmd.Flags().StringVar(&settings.DesktopHeap, "desktop-heap", "", "desktop heap: x64 (default), xp, vista32, safe, or SharedSection sizes a,b,c in KB")
+	cmd.Flags().Uint32Var(&settings.SessionTotalKB, "session-heap", 0, "sum of a session's desktop heaps in KB (default that of the profile)")
+	cmd.Flags().BoolVar(&settings.NoInteractiveServices, "no-interactive-services", false, "start every service without a desktop to show, whatever its type says")
 	cmd.Flags().StringVar(&logLevel, "log", "warn", "what to log to standard error: debug, info, warn or error")
 	return cmd
 }
