@@ -71,6 +71,9 @@ func (t *Thread) CreateDesktop(o DesktopOptions) (h win32.Handle, existed bool, 
 	if err != nil {
 		return 0, false, t.errorOf(op, path, win32.Code(err), "DT-8")
 	}
+	if w.interactive {
+		sd = ownedByLogon(sd, o.Descriptor, tok)
+	}
 	d, err := w.newDesktopLocked(o, sd)
 	if err != nil {
 		return 0, false, t.errorOf(op, path, win32.Code(err), "DT-26")
@@ -83,6 +86,17 @@ func (t *Thread) CreateDesktop(o DesktopOptions) (h win32.Handle, existed bool, 
 		t.process.allowHooks(d, true)
 	}
 	return h, false, nil
+}
+
+// ownedByLogon makes the creator's logon the owner of a desktop of WinSta0 that
+// would be the user's. An owner may always change the DACL: owned by the user,
+// a desktop that lets only the logon in could be opened up by any other program
+// of that user, from another session or from outside every one (DT-8).
+func ownedByLogon(sd, given *security.Descriptor, tok *security.Token) *security.Descriptor {
+	if given != nil && !given.Owner().IsZero() || sd.Owner() != tok.User() || tok.IsSystem() || tok.LogonSID().IsZero() {
+		return sd
+	}
+	return sd.WithOwner(tok.LogonSID())
 }
 
 // badDesktopOptions gives the rule that an option breaks, or "".

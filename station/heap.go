@@ -64,6 +64,10 @@ func parseHeap(s string, total uint32) (heapProfile, error) {
 	if total != 0 {
 		p.sessionTotal = total
 	}
+	// Default, Screen-saver, Winlogon and Disconnect come with every session.
+	if need := 2*p.interactive + p.winlogon + p.disconnect; p.sessionTotal < need {
+		return heapProfile{}, fmt.Errorf("cannot use a session heap of %d KB: the desktops of WinSta0 alone take %d KB", p.sessionTotal, need)
+	}
 	return p, nil
 }
 

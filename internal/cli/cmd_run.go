@@ -52,8 +52,15 @@ console session.`,
 			if c.Flags().Changed("desktop") {
 				q.Desktop = &desktop
 			}
-			if id != conn.Hello().SessionID {
+			own := id == conn.Hello().SessionID
+			// In mode shared session 0 has a user, too, and the operator outside
+			// every session is counted to it.
+			shared := own && id == 0 && session != "" && conn.Hello().Mode == "shared"
+			if !own || shared {
 				token, err := conn.WTSQueryUserToken(c.Context(), api.SessionRequest{SessionID: id})
+				if err != nil && shared {
+					return a.spawn(c.Context(), conn, q, detach) // nobody is logged on, or the caller is a program of the session
+				}
 				if errors.Is(err, win32.ERROR_FILE_NOT_FOUND) { // so WTS-20; the program is not meant
 					err = win32.ERROR_CTX_WINSTATION_NOT_FOUND
 				}
