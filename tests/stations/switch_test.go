@@ -71,7 +71,9 @@ func TestViewerFollows(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := "Default"
-	for _, name := range []string{"Red", "Blue", "Default", "Blue"} {
+	// A desktop that nobody has watched lately shows its own empty background
+	// until its X server has sent the picture: only the second time counts.
+	for k, name := range []string{"Red", "Blue", "Default", "Red", "Blue", "Default", "Blue"} {
 		s.play(t, s.alice, "switch to", name)
 		mixed := 0
 		err := v.WaitFor(20*time.Second, func(d *rfbtest.Decoder) bool {
@@ -81,13 +83,16 @@ func TestViewerFollows(t *testing.T) {
 			}
 			if !same(img, pictures[shown]) {
 				mixed++
+				var b bytes.Buffer
+				_ = png.Encode(&b, img)
+				stationtest.Artefact(t, name+".png", b.Bytes())
 			}
 			return false
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if mixed != 0 {
+		if mixed != 0 && k > 2 {
 			t.Errorf("%d pictures between %s and %s were neither", mixed, shown, name)
 		}
 		shown = name
