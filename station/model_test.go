@@ -100,8 +100,8 @@ func (p *modelProcess) inUse(h win32.Handle) bool {
 }
 
 func TestModel(t *testing.T) {
-	conform.Rule(t, "WS-10", "WS-21", "WS-22", "WS-30", "WS-34", "WS-37", "WS-42", "WS-43", "DT-16", "DT-29", "DT-34", "DT-39", "DT-40", "DT-41", "HN-2", "HND-8")
-	rounds, steps := 20, 300
+	conform.Rule(t, "WS-10", "WS-21", "WS-22", "WS-30", "WS-34", "WS-37", "WS-42", "WS-43", "DT-16", "DT-29", "DT-34", "DT-39", "DT-40", "DT-41", "HN-2", "HN-4", "HND-8")
+	rounds, steps := 100, 1000
 	if testing.Short() {
 		rounds = 3
 	}
@@ -152,7 +152,7 @@ func modelRound(t *testing.T, seed uint64, steps int) {
 		p := m.procs[r.IntN(len(m.procs))]
 		name, dname := names[r.IntN(len(names))], desks[r.IntN(len(desks))]
 		h := win32.Handle(4 * (1 + r.IntN(8)))
-		switch r.IntN(10) {
+		switch r.IntN(13) {
 		case 0: // create a station
 			flags := uint32(r.IntN(2))
 			what := fmt.Sprintf("CreateWindowStation(%s, %d)", name, flags)
@@ -245,6 +245,38 @@ func modelRound(t *testing.T, seed uint64, steps int) {
 				p.deskH = h
 			default:
 				check(what, err, win32.ERROR_ACCESS_DENIED)
+			}
+		case 10: // open a desktop
+			what := "OpenDesktop(" + dname + ")"
+			got, err := p.th.OpenDesktop(dname, 0, maxAllowed, false)
+			if d := p.station.desktop(dname); d == nil {
+				check(what, err, win32.ERROR_FILE_NOT_FOUND)
+			} else {
+				check(what, err, 0)
+				insert(p, what, got, d)
+			}
+		case 11, 12: // copy a handle into one of the processes
+			to := m.procs[r.IntN(len(m.procs))]
+			what := fmt.Sprintf("DuplicateHandle(%d)", h)
+			target, err := p.th.OpenProcess(to.th.Process().ID(), win32.PROCESS_DUP_HANDLE, false)
+			check("OpenProcess", err, 0)
+			got, err := p.th.DuplicateHandle(win32.CurrentProcess, h, target, 0, false, win32.DUPLICATE_SAME_ACCESS)
+			check("CloseHandle", p.th.CloseHandle(target), 0)
+			// The handle of the process is a value of its own while it is open,
+			// so the copy into the own table lands behind it.
+			switch o := p.handles[h]; {
+			case o == nil && h == target:
+				check(what, err, 0)
+				check("CloseHandle", to.th.CloseHandle(got), 0)
+			case o == nil:
+				check(what, err, win32.ERROR_INVALID_HANDLE)
+			default:
+				check(what, err, 0)
+				if to == p {
+					to.handles[got] = o
+				} else {
+					insert(to, what, got, o)
+				}
 			}
 		case 9: // end and begin
 			if r.IntN(4) != 0 {

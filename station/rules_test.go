@@ -123,8 +123,8 @@ func TestNamespaces(t *testing.T) {
 // SYN of security.md.
 func TestGaps(t *testing.T) {
 	for id, why := range map[string]string{
-		"WS-23":  "the thread's last error is kept by the client library, which does not exist yet",
-		"WS-32":  "callbacks are made by the client library; the engine gives a list",
+		"WS-23":  "last errors belong to the C face: the engine says whether the object existed, the C library is to set 0",
+		"WS-32":  "callbacks belong to the C face; the engine and the Go client give a list",
 		"WS-44":  "clipboard and atoms come with a later issue",
 		"WS-54":  "there are no system parameters and colours yet",
 		"WS-55":  "there is no ExitWindowsEx yet",
@@ -132,12 +132,11 @@ func TestGaps(t *testing.T) {
 		"DT-4":   "windows come with a later issue",
 		"DT-32":  "windows come with a later issue",
 		"DT-35":  "windows and hooks come with a later issue; the counts are there and kept at 0",
-		"DT-48":  "of a switch only the active desktop and the event exist; windows, hooks and keys come later",
+		"DT-48":  "of a switch the active desktop, released keys, viewers and the event exist; windows and hooks come later",
 		"PC-22":  "there is no CreateProcessWithLogonW yet",
-		"PC-23":  "error 233 at the logon screen needs the forwarding of PRC-16, mode shared",
-		"UO-8":   "buffer sizes are checked by the client library; the engine gives the whole answer",
-		"UO-9":   "ANSI strings are made by the client library",
-		"UO-11":  "the thread's last error is kept by the client library, which does not exist yet",
+		"UO-8":   "buffers belong to the C face; the engine gives the whole answer, of the right size",
+		"UO-9":   "ANSI strings belong to the C face",
+		"UO-11":  "last errors belong to the C face; a call that succeeds carries no code",
 		"LGN-7":  "a logon session's station goes with its last handle, not with its last token",
 		"HND-5":  "of the inheritable types there are stations, desktops, processes and tokens",
 		"PRC-17": "programs at the logon screen need a host before anybody logs on",
