@@ -110,6 +110,7 @@ func report(root string, cited map[string][]citation) ([]byte, error) {
 			fmt.Fprintf(&detail, "| %s | %s | %s |\n", r, status, tests)
 		}
 		fmt.Fprintf(&b, "| [%s](spec/%s) | %d | %d | %d | %d |\n", name, name, len(rules), kept, owed, none)
+		writeStatements(&detail, name, statements(string(text), rules), cited)
 	}
 	b.Write(detail.Bytes())
 	return b.Bytes(), nil
@@ -142,6 +143,92 @@ func statusOf(cs []citation) (status, tests string) {
 		return "owed", tests
 	}
 	return "no test", ""
+}
+
+// statement is a row of a table that maps the seed texts to rules.
+type statement struct {
+	number, text string
+	rules        []string
+}
+
+// statementRow finds `| 2.16 | text | WS-47, WS-49 |`; ruleRef a rule or a range
+// of rules in its last cell.
+var (
+	statementRow = regexp.MustCompile(`^\| *([0-9]+\.[0-9]+) *\|(.*)\|([^|]*)\|\s*$`)
+	ruleRef      = regexp.MustCompile(`([A-Z]+[0-9]*)-([0-9]+)([a-z]?)(?:…(?:[A-Z]+[0-9]*-)?([0-9]+))?`)
+)
+
+// statements reads the rows of a specification that say which rules stand for
+// which statement of the seed texts. A range such as `PC-8…PC-17` means each
+// rule there is between the two.
+func statements(text string, rules []string) (found []statement) {
+	for line := range strings.Lines(text) {
+		m := statementRow.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		st := statement{number: m[1], text: strings.TrimSpace(m[2])}
+		for _, r := range ruleRef.FindAllStringSubmatch(m[3], -1) {
+			from, _ := strconv.Atoi(r[2])
+			to := from
+			if r[4] != "" {
+				to, _ = strconv.Atoi(r[4])
+			}
+			for n := from; n <= to; n++ {
+				id := fmt.Sprintf("%s-%d%s", r[1], n, r[3])
+				if from == to || slices.Contains(rules, id) {
+					st.rules = append(st.rules, id)
+				}
+			}
+		}
+		found = append(found, st)
+	}
+	return found
+}
+
+// writeStatements prints the status of each statement: what its rules have, the
+// worst one deciding.
+func writeStatements(b *bytes.Buffer, name string, all []statement, cited map[string][]citation) {
+	if len(all) == 0 {
+		return
+	}
+	whole := 0
+	var rows bytes.Buffer
+	for _, st := range all {
+		var kept, open, names []string
+		for _, r := range st.rules {
+			status, _ := statusOf(cited[r])
+			if strings.HasPrefix(status, "kept") {
+				kept = append(kept, r)
+				for _, c := range cited[r] {
+					if !c.todo {
+						names = append(names, c.test)
+					}
+				}
+			} else {
+				open = append(open, r+" ("+status+")")
+			}
+		}
+		status := "kept"
+		switch {
+		case len(st.rules) == 0:
+			status = "no rule named here"
+		case len(kept) == 0:
+			status = "open: " + strings.Join(open, ", ")
+		case len(open) > 0:
+			status = "partly; open: " + strings.Join(open, ", ")
+		default:
+			whole++
+		}
+		slices.Sort(names)
+		names = slices.Compact(names)
+		if len(names) > 4 {
+			names = append(names[:4], fmt.Sprintf("and %d more", len(names)-4))
+		}
+		fmt.Fprintf(&rows, "| %s | %s | %s | %s | %s |\n", st.number, st.text, strings.Join(st.rules, ", "), status, strings.Join(names, ", "))
+	}
+	fmt.Fprintf(b, "\n### Statements of the seed texts in %s\n\n%d of %d have every rule kept.\n\n| # | Statement | Rules | Status | Tests |\n|---|---|---|---|---|\n", name, whole, len(all))
+	b.Write(rows.Bytes())
 }
 
 // rulesIn lists the rules a specification defines, in its order.
