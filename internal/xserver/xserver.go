@@ -261,7 +261,7 @@ func (s *Server) await(ctx context.Context) error {
 			case <-ctx.Done():
 				return fmt.Errorf("the X server did not get ready (%s): %w", p, err)
 			case <-time.After(step):
-				step = min(step*3/2, 50*time.Millisecond)
+				step = min(step*9/8, 50*time.Millisecond) // at most an eighth of the wait too late
 			}
 		}
 	}
