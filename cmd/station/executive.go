@@ -48,6 +48,7 @@ type config struct {
 	listen string // address of the console, "" for none
 	// settings are the engine's; zero values are its defaults.
 	settings station.Settings
+	xvnc     string // path of the X server, "" to look it up
 	log      *slog.Logger
 }
 
@@ -90,8 +91,11 @@ type executive struct {
 func newExecutive(ctx context.Context, cfg config) (*executive, error) {
 	x := &executive{cfg: cfg, started: time.Now(), end: make(chan bool, 1)}
 	if err := x.start(ctx); err != nil {
-		x.detach()
-		return nil, err
+		if x.adopted > 0 {
+			x.detach() // they run on, for a daemon that can start
+			return nil, err
+		}
+		return nil, errors.Join(err, x.shutdown())
 	}
 	return x, nil
 }
@@ -126,11 +130,8 @@ func (x *executive) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	x.display = display.New(display.Options{Logger: cfg.log})
+	x.display = display.New(display.Options{Logger: cfg.log, XvncPath: cfg.xvnc})
 	x.later(x.display.Close)
-	if kind, why := x.display.DefaultKind(); kind != station.SurfaceX11 {
-		cfg.log.Warn("desktops are BUILT-IN ONLY: no X server", "why", why)
-	}
 
 	if x.live, err = openLiveState(filepath.Join(lay.Run, "live"), cfg.log); err != nil {
 		return err
@@ -440,19 +441,34 @@ func (x *executive) inputDropped(d display.Dropped) {
 func (x *executive) begin(keepSessions bool) { x.endOnce.Do(func() { x.end <- keepSessions }) }
 
 // shutdown ends everything: users are logged off, services stopped, session 0
-// ended (SES-27).
+// ended (SES-27). It also ends what a start that failed has got to.
 func (x *executive) shutdown() error {
 	x.stopWork()
+	if x.host == nil {
+		x.detach()
+		return nil // the directory is another daemon's
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
-	x.winlogon.Refuse()
-	err := x.winlogon.Shutdown(ctx)
-	x.services.Shutdown(ctx)
-	x.server.Close()
-	err = errors.Join(err, x.engine.Close(ctx))
+	var err error
+	if x.winlogon != nil {
+		x.winlogon.Refuse()
+		err = x.winlogon.Shutdown(ctx)
+	}
+	if x.services != nil {
+		x.services.Shutdown(ctx)
+	}
+	if x.server != nil {
+		x.server.Close()
+	}
+	if x.engine != nil {
+		err = errors.Join(err, x.engine.Close(ctx))
+	}
 	err = errors.Join(err, x.host.Unreserve())
 	x.detach()
-	x.live.removeAll()
+	if x.live != nil {
+		x.live.removeAll()
+	}
 	os.Remove(filepath.Join(x.cfg.layout.Public, "station"))
 	os.Remove(x.cfg.layout.Socket)
 	return err
@@ -474,7 +490,7 @@ func (x *executive) fillStatus(r *api.StatusReply) {
 	for _, f := range iso.Features {
 		r.Features = append(r.Features, api.Feature{Name: f.Name, Available: f.Available, Instead: f.Instead})
 	}
-	if path, err := xserver.Find(""); err == nil {
+	if path, err := xserver.Find(x.cfg.xvnc); err == nil {
 		r.Xserver = path
 	} else {
 		r.XserverWhy = err.Error()

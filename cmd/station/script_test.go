@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,12 @@ func TestScript(t *testing.T) {
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("STATION_DIR", filepath.Join(env.WorkDir, "state"))
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { l.Close() })
+			env.Setenv("TAKEN", l.Addr().String()) // an address somebody listens on
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

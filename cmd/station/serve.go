@@ -34,7 +34,7 @@ func version() string {
 }
 
 func serveCommand() *cobra.Command {
-	var listen, mode, level, logLevel string
+	var listen, mode, level, xvnc, logLevel string
 	var settings station.Settings
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -58,6 +58,7 @@ were made with.`,
 				return err
 			}
 			cfg.settings = settings
+			cfg.xvnc = xvnc
 			return serve(c.Context(), cfg, func(x *executive) error { return announce(c, x) })
 		},
 	}
@@ -67,6 +68,7 @@ were made with.`,
 	cmd.Flags().StringVar(&settings.DesktopHeap, "desktop-heap", "", "desktop heap: x64 (default), xp, vista32, safe, or SharedSection sizes a,b,c in KB")
 	cmd.Flags().Uint32Var(&settings.SessionTotalKB, "session-heap", 0, "sum of a session's desktop heaps in KB (default that of the profile)")
 	cmd.Flags().BoolVar(&settings.NoInteractiveServices, "no-interactive-services", false, "start every service without a desktop to show, whatever its type says")
+	cmd.Flags().StringVar(&xvnc, "xvnc", "", "X server for X desktops (default Xvnc as found in PATH)")
 	cmd.Flags().StringVar(&logLevel, "log", "warn", "what to log to standard error: debug, info, warn or error")
 	return cmd
 }

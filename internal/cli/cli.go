@@ -58,6 +58,11 @@ func cannot(action string, err error) error {
 	}
 	var code win32.Errno
 	if errors.As(err, &code) {
+		if code == win32.ERROR_GEN_FAILURE {
+			// The number says nothing: what went wrong on the machine is told
+			// in the daemon's own words.
+			return &exitError{exitRefused, fmt.Sprintf("cannot %s: %v (%d)", action, err, uint32(code))}
+		}
 		if code == win32.RPC_S_SERVER_UNAVAILABLE {
 			return &exitError{exitRefused, fmt.Sprintf("cannot %s: %s (%d): is `station serve` running?", action, code.Error(), uint32(code))}
 		}
