@@ -18,6 +18,7 @@ import (
 
 func (a *app) desktopCommand() *cobra.Command {
 	var session, station string
+	var rights bool
 	request := func(ctx context.Context, conn *client.Conn, name string) (api.SessionDesktopRequest, error) {
 		id, err := a.targetSession(ctx, conn, session)
 		return api.SessionDesktopRequest{SessionID: id, Station: station, Desktop: name}, err
@@ -40,6 +41,14 @@ func (a *app) desktopCommand() *cobra.Command {
 				if a.json {
 					return a.printJSON(all)
 				}
+				if rights {
+					t := newTable("DESKTOP", "DESCRIPTOR")
+					for _, d := range all {
+						t.add(d.Station+`\`+d.Name, d.SDDL)
+					}
+					t.write(a.out)
+					return nil
+				}
 				t := newTable("DESKTOP", "ACTIVE", "SURFACE", "SIZE", "DISPLAY", ">HEAP KB", ">USED", ">THREADS", "TROUBLE")
 				for _, d := range all {
 					active, size := "", ""
@@ -57,10 +66,18 @@ func (a *app) desktopCommand() *cobra.Command {
 		},
 	}
 
+	list.Flags().BoolVar(&rights, "rights", false, "show the descriptors instead, as SDDL (station sd sets them)")
+
 	var surface, size string
 	var heap uint32
 	create := &cobra.Command{
 		Use: "create NAME", Short: "Create a desktop; it stays until it is closed or the session ends",
+		Long: `Creates a desktop that the session manager holds. Its rights come from the
+window station: the logon of the session's user may do everything, other logons
+of the same user nothing.
+
+The heaps of a session's desktops have a sum (station serve --session-heap):
+many desktops in one session want a small --heap-kb, such as 512.`,
 		Example: "  station desktop create Work --session 1 --surface x11 --size 1600x900", Args: wantArgs(1, 1, "NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.call(c, "create desktop "+args[0], func(ctx context.Context, conn *client.Conn) error {

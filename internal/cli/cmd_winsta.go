@@ -24,6 +24,7 @@ func (a *app) tree(ctx context.Context, conn *client.Conn, session string) (uint
 
 func (a *app) winstaCommand() *cobra.Command {
 	var session string
+	var rights bool
 	list := &cobra.Command{
 		Use: "list", Short: "List the window stations of a session", Example: "  station winsta list --session 0", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -34,6 +35,14 @@ func (a *app) winstaCommand() *cobra.Command {
 				}
 				if a.json {
 					return a.printJSON(orEmpty(stations))
+				}
+				if rights {
+					t := newTable("WINDOW STATION", "DESCRIPTOR")
+					for _, s := range stations {
+						t.add(s.Name, s.SDDL)
+					}
+					t.write(a.out)
+					return nil
 				}
 				t := newTable("WINDOW STATION", "INTERACTIVE", ">DESKTOPS", "LOGON SESSION", "USER")
 				for _, s := range stations {
@@ -52,6 +61,7 @@ func (a *app) winstaCommand() *cobra.Command {
 			})
 		},
 	}
+	list.Flags().BoolVar(&rights, "rights", false, "show the descriptors instead, as SDDL (station sd sets them)")
 	create := &cobra.Command{
 		Use: "create NAME", Short: "Create a window station in a session", Example: "  station winsta create Batch --session 0", Args: wantArgs(1, 1, "NAME"),
 		RunE: func(c *cobra.Command, args []string) error {

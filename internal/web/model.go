@@ -37,25 +37,27 @@ type WindowStation struct {
 	User        string    `json:"user" doc:"SID of the user it is associated with."`
 	LogonID     string    `json:"logonId"`
 	SDDL        string    `json:"sddl,omitempty" doc:"Its descriptor, when the caller may read it."`
+	Rights      []Right   `json:"rights" doc:"The descriptor's list in words."`
 	Desktops    []Desktop `json:"desktops"`
 }
 
 // Desktop is a desktop with its facts.
 type Desktop struct {
-	Station   string `json:"station" example:"WinSta0"`
-	Name      string `json:"name" example:"Default"`
-	Active    bool   `json:"active" doc:"Receives the session's input."`
-	Secure    bool   `json:"secure" doc:"Drawn by the session manager; never captured, never takes injected input."`
-	Surface   string `json:"surface" doc:"x11 or builtin."`
-	Width     uint32 `json:"width"`
-	Height    uint32 `json:"height"`
-	HeapKB    uint32 `json:"heapKB"`
-	HeapUsed  uint32 `json:"heapUsed" doc:"Bytes."`
-	Threads   uint32 `json:"threads"`
-	Processes uint32 `json:"processes"`
-	SDDL      string `json:"sddl,omitempty"`
-	Display   string `json:"display,omitempty" doc:"DISPLAY of an X server that runs."`
-	Trouble   string `json:"trouble,omitempty" doc:"Why it has no picture."`
+	Station   string  `json:"station" example:"WinSta0"`
+	Name      string  `json:"name" example:"Default"`
+	Active    bool    `json:"active" doc:"Receives the session's input."`
+	Secure    bool    `json:"secure" doc:"Drawn by the session manager; never captured, never takes injected input."`
+	Surface   string  `json:"surface" doc:"x11 or builtin."`
+	Width     uint32  `json:"width"`
+	Height    uint32  `json:"height"`
+	HeapKB    uint32  `json:"heapKB"`
+	HeapUsed  uint32  `json:"heapUsed" doc:"Bytes."`
+	Threads   uint32  `json:"threads"`
+	Processes uint32  `json:"processes"`
+	SDDL      string  `json:"sddl,omitempty"`
+	Rights    []Right `json:"rights" doc:"The descriptor's list in words."`
+	Display   string  `json:"display,omitempty" doc:"DISPLAY of an X server that runs."`
+	Trouble   string  `json:"trouble,omitempty" doc:"Why it has no picture."`
 }
 
 // Process is one process.
@@ -224,6 +226,7 @@ func sessionOf(s api.Session) Session {
 func stationOf(w api.WindowStation) WindowStation {
 	return WindowStation{
 		Name: w.Name, Interactive: w.Interactive, User: w.User, LogonID: luid(w.LogonID), SDDL: w.SDDL,
+		Rights: rightsOf(w.SDDL, false, w.Interactive),
 		Desktops: list(w.Desktops, func(d api.Desktop) Desktop {
 			if d.Station == "" {
 				d.Station = w.Name
@@ -236,7 +239,7 @@ func stationOf(w api.WindowStation) WindowStation {
 func desktopOf(d api.Desktop) Desktop {
 	return Desktop{
 		Station: d.Station, Name: d.Name, Active: d.Active, Secure: d.Secure, Surface: d.Surface, Width: d.Width, Height: d.Height,
-		HeapKB: d.HeapKB, HeapUsed: d.HeapUsed, Threads: d.Threads, Processes: d.Processes, SDDL: d.SDDL, Display: d.Display, Trouble: d.Trouble,
+		HeapKB: d.HeapKB, HeapUsed: d.HeapUsed, Threads: d.Threads, Processes: d.Processes, SDDL: d.SDDL, Rights: rightsOf(d.SDDL, true, false), Display: d.Display, Trouble: d.Trouble,
 	}
 }
 

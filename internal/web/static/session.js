@@ -105,17 +105,34 @@ function DesktopCard({ tree, d, round, chosen }) {
         onClick=${() => attempt(() => call("DELETE", path + query), `${d.name} is closed.`)}/>`}</footer></article>`;
 }
 
+// Heap shows how much of a desktop's heap is taken.
+function Heap({ d }) {
+  const share = d.heapKB ? d.heapUsed / (d.heapKB * 1024) : 0;
+  const words = `${bytes(d.heapUsed)} of ${bytes(d.heapKB * 1024)}`;
+  return html`<span data-testid="heap">${words}</span><meter class="heap" min="0" max="1" high="0.9" value=${share} title=${`${(share * 100).toFixed(1)} % of the desktop heap`}
+    aria-label=${`Desktop heap: ${words}`}></meter>`;
+}
+
+// Rights tells a descriptor's list in words.
+function Rights({ list, test }) {
+  if (!list || !list.length) return html`<span data-testid=${test}>you may not read it, or it lets nobody in</span>`;
+  return html`<ul class="rights" data-testid=${test}>${list.map((r, i) => html`<li key=${i} title=${r.sid}>
+    <b>${r.who}</b>${r.inherit ? " on desktops made here" : ""}: ${r.denies ? "not " : ""}${r.words}</li>`)}</ul>`;
+}
+
 // Facts tells all about the chosen desktop.
 function Facts({ d, tree }) {
   const w = tree.stations.find((x) => x.name === d.station);
   const rows = [
     ["Desktop", `${d.station}\\${d.name}`], ["Surface", d.surface === "x11" ? `X server of its own${d.display ? ` (${d.display})` : ", not started"}` : d.surface || "none yet"],
-    ["Size", `${d.width} × ${d.height}`], ["Heap", `${bytes(d.heapUsed)} of ${bytes(d.heapKB * 1024)}`], ["Processes", d.processes], ["Threads", d.threads],
+    ["Size", `${d.width} × ${d.height}`], ["Heap", html`<${Heap} d=${d}/>`], ["Processes", d.processes], ["Threads", d.threads],
+    ["Who may do what with the desktop", html`<${Rights} list=${d.rights} test="rights-desktop"/>`],
+    ["Who may do what with its station", html`<${Rights} list=${w?.rights} test="rights-station"/>`],
     ["Descriptor", d.sddl || "you may not read it"], ["Station’s descriptor", w?.sddl || "you may not read it"],
   ];
   if (d.trouble) rows.unshift(["Trouble", d.trouble]);
   return html`<dl class="facts"
-      data-testid="facts">${rows.map(([k, v]) => html`<div key=${k} class=${cls(k.includes("escriptor") && "wide")}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>`;
+      data-testid="facts">${rows.map(([k, v]) => html`<div key=${k} class=${cls(k.includes("escriptor") && "wide mono", k.startsWith("Who") && "wide")}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>`;
 }
 
 function Strip({ tree, round }) {
@@ -161,7 +178,7 @@ export function Session() {
       <${Button} icon="plus" label="Log on" kind="primary" test="logon-open-empty" onClick=${() => dialog("logon")}/></div></main>`;
   }
   const s = tree.session;
-  const zero = s.id === 0;
+  const zero = s.id === 0 && s.name === "Services"; // in mode shared session 0 is a user's, too
   // Keys keep one session's pictures from being shown as another's.
   return html`<main class="main" data-testid="session" data-session=${s.id}>
     <header class="title"><div class="names">

@@ -48,9 +48,9 @@ function SessionRows({ tree, s, chosen, desktop }) {
   const open = !state.closed.has(key);
   const loose = tree.processes.filter((p) => !tree.stations.some((w) => w.name === p.station && w.desktops.some((d) => d.name === p.desktop)));
   const sess = tree.session;
-  const name = sess.id === 0 ? "Services" : sess.user || "No user";
+  const name = sess.name === "Services" ? "Services" : sess.user || "No user";
   return html`
-    <${Row} first=${!state.trees.has(state.selected)} id=${key} level=${1} open=${open} icon=${sess.id === 0 ? "gear" : "user"}
+    <${Row} first=${!state.trees.has(state.selected)} id=${key} level=${1} open=${open} icon=${sess.name === "Services" ? "gear" : "user"}
         selected=${chosen && !desktop} test=${`tree-session-${sess.id}`}
       label=${html`<b class="num">${sess.id}</b> <span class=${cls("who", !sess.user && "none")}>${name}</span>`}
       title=${`Session ${sess.id}${sess.user ? `, ${fullUser(sess)}` : ""}: ${stateWords[sess.state] || sess.state}${sess.locked ? ", locked" : ""}`}
