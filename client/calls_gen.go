@@ -1087,7 +1087,7 @@ func (c *Conn) CreateTicket(ctx context.Context, q CreateTicketRequest) (TicketR
 	return *r, nil
 }
 
-// RedeemTicket: Takes a ticket, once, and gives a token of its subject.
+// RedeemTicket: Takes a ticket, once, and gives a token of its subject; needs SeImpersonatePrivilege.
 //
 // Rules: IN-9.
 func (c *Conn) RedeemTicket(ctx context.Context, q RedeemTicketRequest) (RedeemTicketReply, error) {

@@ -102,7 +102,7 @@ var systemCalls = []Call{
 	{704, "ShowObject", "", 0, of[PathRequest](), of[ObjectReply](), "Tells the facts of one object of the tree, its descriptor included.", "OBJ-1"},
 	{705, "SetObjectSecurity", "", 0, of[SetObjectSecurityRequest](), nil, "Replaces the descriptor of an object of the tree; open handles keep their rights.", "SE-63,UO-16"},
 	{706, "CreateTicket", "", 0, of[CreateTicketRequest](), of[TicketReply](), "Makes a one-time sign-in ticket for the web console; LocalSystem only.", "IN-9"},
-	{707, "RedeemTicket", "", 0, of[RedeemTicketRequest](), of[RedeemTicketReply](), "Takes a ticket, once, and gives a token of its subject.", "IN-9"},
+	{707, "RedeemTicket", "", 0, of[RedeemTicketRequest](), of[RedeemTicketReply](), "Takes a ticket, once, and gives a token of its subject; needs SeImpersonatePrivilege.", "IN-9"},
 	{708, "Shutdown", "", Blocking, of[ShutdownRequest](), nil, "Ends the daemon, with all sessions unless they are kept; administrators with SeShutdownPrivilege.", "SES-27,WTS-41"},
 }
 

@@ -321,7 +321,8 @@ type Handler interface {
 	// CreateTicket: Makes a one-time sign-in ticket for the web console; LocalSystem only. Rules: IN-9.
 	CreateTicket(ctx context.Context, c *Call, q *api.CreateTicketRequest) (*api.TicketReply, error)
 
-	// RedeemTicket: Takes a ticket, once, and gives a token of its subject. Rules: IN-9.
+	// RedeemTicket: Takes a ticket, once, and gives a token of its subject; needs SeImpersonatePrivilege.
+	// Rules: IN-9.
 	RedeemTicket(ctx context.Context, c *Call, q *api.RedeemTicketRequest) (*api.RedeemTicketReply, error)
 
 	// Shutdown: Ends the daemon, with all sessions unless they are kept; administrators with
