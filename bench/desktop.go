@@ -63,7 +63,7 @@ func startDirect(ctx context.Context, dir string, number int, rate string) (*dir
 		}
 		if time.Now().After(end) {
 			d.stop()
-			return nil, fmt.Errorf("Xvnc %s does not answer: %w", d.display, err)
+			return nil, fmt.Errorf("cannot reach Xvnc %s: %w", d.display, err)
 		}
 	}
 }
