@@ -28,7 +28,7 @@ check: ## formatting, vet, static analysis, arm64, import edges, generated files
 
 test: ## everything: unit, conformance, scripts, integration as root, browser
 	@scripts/needs test
-	CGO_ENABLED=1 $(GO) test -race -tags lockdep -timeout 20m $(TESTARGS) ./...
+	CGO_ENABLED=1 $(GO) test -json -race -tags lockdep -timeout 20m $(TESTARGS) ./... | $(GO) run ./tests/tell
 
 generate: ## codecs, client, dispatch and reference from the call table
 	$(GO) generate ./...
