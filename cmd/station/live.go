@@ -50,6 +50,7 @@ func (l *liveState) path(id uint32) string {
 // told about and skipped: its session is ended as one without a record.
 func (l *liveState) sessions() []station.SessionState {
 	var states []station.SessionState
+	l.finish()
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
 		l.log.Error("cannot read the live state", "error", err)
@@ -84,7 +85,7 @@ func (l *liveState) changed(e *station.Engine, ev station.Event) {
 		return
 	}
 	if err == nil {
-		err = replaceFile(l.path(ev.Session), b)
+		err = supersede(l.path(ev.Session), b)
 	}
 	if err != nil {
 		l.forget(ev.Session)
@@ -123,11 +124,39 @@ func (l *liveState) removeAll() {
 	}
 }
 
-// replaceFile puts a file in place whole: readers see the old or the new one.
-func replaceFile(path string, b []byte) error {
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+// supersede puts a file in place whole, in three steps of which any may be the
+// last: the new one is written beside the old one, the old one goes, the new one
+// takes its name. A rename over the old one would be one step less, but ext4
+// then sends the new one to the disk at once, and the next replacement waits for
+// that: a millisecond for each change of a state that no loss of power outlives.
+func supersede(path string, b []byte) error {
+	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// finish ends what a killed daemon was at in supersede: a new file whose old one
+// is gone is whole and takes its place, any other is half written.
+func (l *liveState) finish() {
+	fresh, _ := filepath.Glob(filepath.Join(l.dir, "session-*.json.new")) // the pattern is good
+	for _, f := range fresh {
+		path := strings.TrimSuffix(f, ".new")
+		var err error
+		if _, serr := os.Lstat(path); errors.Is(serr, fs.ErrNotExist) {
+			var b []byte
+			if b, err = os.ReadFile(f); err == nil && json.Valid(b) {
+				if err = os.Rename(f, path); err == nil {
+					continue
+				}
+			}
+		}
+		err = errors.Join(err, os.Remove(f))
+		if err != nil {
+			l.log.Error("cannot tidy up the live state", "file", f, "error", err)
+		}
+	}
 }
