@@ -167,7 +167,7 @@ func workloads(tool string) []struct {
 	args []string
 } {
 	drag := []string{}
-	for i := range 200 {
+	for i := range 150 {
 		drag = append(drag, fmt.Sprintf("windowmove $id %d %d sleep 0.016", 20+i*2, 20+i))
 	}
 	return []struct {
@@ -175,7 +175,7 @@ func workloads(tool string) []struct {
 		args []string
 	}{
 		{"terminal, 20 lines each 30 ms", []string{"xterm", "-geometry", "120x50+0+0", "-e", "sh", "-c",
-			`ls -lR /usr/share 2>/dev/null | head -3000 | awk '{print} NR%20==0{fflush(); system("sleep 0.03")}'`}},
+			`ls -lR /usr/share 2>/dev/null | head -1600 | awk '{print} NR%20==0{fflush(); system("sleep 0.03")}'`}},
 		{"window dragged at 60 Hz", []string{"sh", "-c", `xterm -geometry 100x30+0+0 -T bench-drag -e sh -c 'ls -l /usr/bin | head -28; exec sleep 30' & x=$!
 id=$(xdotool search --sync --onlyvisible --name bench-drag | head -1); sleep 0.3; xdotool ` + strings.Join(drag, " ") + `; kill $x; wait $x; true`}},
 		{"moving picture, 640×400 at 25 Hz", []string{tool, "-draw"}},

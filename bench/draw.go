@@ -11,10 +11,10 @@ import (
 )
 
 // drawPicture is the program of the moving picture: a gradient that moves, with noise,
-// 640×400 at 25 pictures a second for four seconds. The benchmark starts itself
+// 640×400 at 25 pictures a second for two seconds and a half. The benchmark starts itself
 // with -draw on the desktops it measures.
 func drawPicture() error {
-	const w, h, pictures, strip = 640, 400, 100, 50 // a request holds 256 kB
+	const w, h, pictures, strip = 640, 400, 60, 50 // a request holds 256 kB
 	x, err := xgb.NewConn()
 	if err != nil {
 		return err

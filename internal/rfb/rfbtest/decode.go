@@ -156,6 +156,18 @@ func (d *Decoder) Rect(r io.Reader, rect image.Rectangle, encoding int32) error 
 	switch encoding {
 	case 0:
 		d.Counts["raw"]++
+		if d.Format == RGBX { // the picture's own order but for the fourth byte
+			for y := rect.Min.Y; y < rect.Max.Y; y++ {
+				row := d.Img.Pix[d.Img.PixOffset(rect.Min.X, y):][:4*rect.Dx()]
+				if _, err := io.ReadFull(r, row); err != nil {
+					return err
+				}
+				for i := 3; i < len(row); i += 4 {
+					row[i] = 255
+				}
+			}
+			return nil
+		}
 		for y := rect.Min.Y; y < rect.Max.Y; y++ {
 			for x := rect.Min.X; x < rect.Max.X; x++ {
 				c, err := d.Format.pixel(r)
