@@ -66,6 +66,10 @@ func TestSharedMode(t *testing.T) {
 		}
 		return strings.Join(out, " ")
 	}
+	conform.Rule(t, "SES-13")
+	if r, err := s.c.WTSEnumerateSessions(t.Context()); err != nil || len(r.Sessions) != 1 || r.Sessions[0].Type != 3 {
+		t.Errorf("sessions %+v, %v; want one of type 3", r.Sessions, err)
+	}
 	is := func(want string) {
 		t.Helper()
 		if got := sessions(); got != want {

@@ -29,7 +29,7 @@ func init() {
 // A viewer follows a switch that a program in the session makes: the next
 // picture that it gets whole is the new desktop's.
 func TestViewerFollows(t *testing.T) {
-	conform.Rule(t, "DT-46", "DT-2", "DT-49", "DT-50")
+	conform.Rule(t, "DT-46", "DT-2", "DT-48", "DT-49", "DT-50")
 	stationtest.NeedPrograms(t, "Xvnc", "xterm")
 	s := newStage(t)
 	for name, color := range map[string]string{"Red": "#c02020", "Blue": "#2020c0"} {
