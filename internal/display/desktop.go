@@ -189,6 +189,9 @@ func (d *desktop) dropLocked() {
 			b.hideLocked()
 		}
 	}
+	if h := d.s.held; h != nil && h.comp == d.comp {
+		d.s.endHoldLocked()
+	}
 	d.comp.Close()
 	d.comp, d.base, d.secureLayer, d.faultLayer = nil, nil, nil, nil
 }

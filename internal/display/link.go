@@ -142,6 +142,9 @@ func (l *link) serve() error {
 	if d.link == l {
 		d.clearFaultLocked()
 		l.synced = b.Synced()
+		if d.s.held != nil && d.s.active == d {
+			d.s.endHoldWhen(l, b.Synced(), b.Done())
+		}
 	}
 	d.s.mu.Unlock()
 	for {

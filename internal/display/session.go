@@ -25,6 +25,7 @@ type session struct {
 	wanted   [2]string           // guarded by mu; station and desktop to show
 	active   *desktop            // guarded by mu; nil when there is no such desktop
 	none     *surface.Compositor // guarded by mu; shown while active is nil
+	held     *hold               // guarded by mu; shown for a moment instead of active
 	ended    bool                // guarded by mu
 	boxes    []*box              // guarded by mu; in order of arrival
 	secure   SecureScreen        // guarded by mu
@@ -74,6 +75,9 @@ func (s *session) frame() (*surface.Frame, <-chan struct{}) {
 	s.viewMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.held != nil {
+		return s.held.comp.Frame(), changed
+	}
 	return s.compLocked(s.active).Frame(), changed
 }
 
@@ -169,6 +173,8 @@ func (s *session) activateLocked(d *desktop) {
 		return
 	}
 	s.releaseLocked()
+	s.endHoldLocked()
+	old := s.active
 	s.active = d
 	if d != nil {
 		if s.none != nil {
@@ -183,6 +189,7 @@ func (s *session) activateLocked(d *desktop) {
 		if d.link != nil {
 			d.link.send(op{kind: opPointer, x: s.pointer.X, y: s.pointer.Y})
 		}
+		s.holdLocked(old, d)
 	}
 	s.placeBoxesLocked()
 	s.bump()
@@ -216,6 +223,7 @@ func (s *session) end() {
 	s.ended = true
 	s.wanted = [2]string{}
 	s.releaseLocked()
+	s.endHoldLocked()
 	s.active = nil
 	for _, b := range s.boxes {
 		b.hideLocked()
@@ -237,6 +245,7 @@ func (s *session) end() {
 func (s *session) detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.endHoldLocked()
 	for _, d := range s.desktops {
 		d.dropLocked()
 	}
@@ -261,6 +270,7 @@ func (s *session) remove(d *desktop) {
 	}
 	if s.active == d {
 		s.releaseLocked()
+		s.endHoldLocked()
 		s.active = nil
 		s.bump()
 	}
