@@ -116,7 +116,7 @@ func bareXvnc() (time.Duration, error) {
 	_ = cmd.Process.Signal(os.Interrupt)
 	_ = cmd.Wait()
 	if err != nil {
-		return 0, fmt.Errorf("Xvnc said no display number: %w", err)
+		return 0, fmt.Errorf("cannot measure: Xvnc said no display number: %w", err)
 	}
 	return took, nil
 }
