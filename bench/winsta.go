@@ -237,8 +237,8 @@ int main(void) {
 // wine builds the program with mingw and runs it under Wine, in a prefix of its
 // own that is removed afterwards.
 func (b *bench) wine() (map[string]time.Duration, error) {
-	for _, p := range []string{"wine", "wineserver", "x86_64-w64-mingw32-gcc"} {
-		if _, err := exec.LookPath(p); err != nil && p != "wineserver" {
+	for _, p := range []string{"wine", "x86_64-w64-mingw32-gcc"} {
+		if _, err := exec.LookPath(p); err != nil {
 			return nil, fmt.Errorf("%s is not installed (apt-get install wine wine64 gcc-mingw-w64-x86-64)", p)
 		}
 	}
