@@ -497,6 +497,24 @@ func (c *Conn) LogonUser(ctx context.Context, q LogonUserRequest) (HandleReply, 
 	return *r, nil
 }
 
+// RunInSession: Starts a program in a session as the user logged on there: for LocalSystem and for
+// that very user. It may wait; cancelling ctx ends the wait and keeps the connection. The files travel
+// with the call and become the program's descriptors 0, 1, 2, …; the caller keeps its own.
+//
+// Rules: PRC-24.
+func (c *Conn) RunInSession(ctx context.Context, q RunInSessionRequest, files ...*os.File) (CreateProcessReply, error) {
+	q.FileCount = uint32(len(files))
+	b, err := c.call(ctx, wire.OpRunInSession, wire.AppendRunInSessionRequest(nil, &q), files)
+	if err != nil {
+		return CreateProcessReply{}, err
+	}
+	r, err := wire.DecodeCreateProcessReply(b)
+	if err != nil {
+		return CreateProcessReply{}, c.garbled(wire.OpRunInSession, err)
+	}
+	return *r, nil
+}
+
 // WTSEnumerateSessions: Lists the sessions that the caller may query, by ID.
 //
 // Win32: WTSEnumerateSessions. Rules: WTS-5.

@@ -68,7 +68,7 @@ type CreateMutexRequest = api.CreateMutexRequest
 // CreateObjectRequest makes an object that has nothing but a name.
 type CreateObjectRequest = api.CreateObjectRequest
 
-// CreateProcessReply is the reply of CreateProcess.
+// CreateProcessReply is the reply of CreateProcess, RunInSession.
 type CreateProcessReply = api.CreateProcessReply
 
 // CreateProcessRequest is the request of CreateProcess.
@@ -263,6 +263,9 @@ type RedeemTicketRequest = api.RedeemTicketRequest
 
 // ReleaseSemaphoreRequest is the request of ReleaseSemaphore.
 type ReleaseSemaphoreRequest = api.ReleaseSemaphoreRequest
+
+// RunInSessionRequest says what to start where. Nobody's token is handed out.
+type RunInSessionRequest = api.RunInSessionRequest
 
 // SecurityRequest names the parts by SECURITY_INFORMATION bits.
 type SecurityRequest = api.SecurityRequest

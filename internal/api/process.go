@@ -19,6 +19,7 @@ var processCalls = []Call{
 	{214, "ImpersonateLoggedOnUser", "ImpersonateLoggedOnUser", 0, of[HandleRequest](), nil, "Lets the calling thread act with another token.", "SE-27"},
 	{215, "RevertToSelf", "RevertToSelf", 0, nil, nil, "Ends the thread's impersonation.", "SE-27"},
 	{216, "LogonUser", "LogonUser", Blocking, of[LogonUserRequest](), of[HandleReply](), "Verifies credentials and gives a token of a new logon session.", "LGN-2,LGN-3,LGN-5,LGN-6"},
+	{217, "RunInSession", "", Blocking | Files, of[RunInSessionRequest](), of[CreateProcessReply](), "Starts a program in a session as the user logged on there: for LocalSystem and for that very user.", "PRC-24"},
 }
 
 type CreateProcessRequest struct {
@@ -33,6 +34,19 @@ type CreateProcessRequest struct {
 	FileCount uint32
 	// CompatXP lets plain names of its objects be global ones (OBJ-14).
 	CompatXP bool
+}
+
+// RunInSessionRequest says what to start where. Nobody's token is handed out.
+type RunInSessionRequest struct {
+	SessionID uint32 // 0xFFFFFFFF: the caller's own
+	Path      string // empty: Args[0]
+	Args      []string
+	Env       []string // added to the environment of the session's user
+	Dir       string   // empty: the user's home
+	Desktop   string   // `S\D`; empty: WinSta0\Default
+	// FileCount descriptors come with the frame and become 0, 1, 2, …
+	FileCount uint32
+	CompatXP  bool // OBJ-14: plain names of its objects are global ones
 }
 
 type CreateProcessReply struct {

@@ -40,14 +40,16 @@ type app struct {
 
 // exitError ends the program with a code and, unless empty, a message.
 type exitError struct {
-	code int
-	text string
+	code  int
+	text  string
+	cause error // what was refused; may be nil
 }
 
 func (e *exitError) Error() string { return e.text }
+func (e *exitError) Unwrap() error { return e.cause }
 
 func usagef(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Sprintf(format, args...)}
+	return &exitError{code: exitUsage, text: fmt.Sprintf(format, args...)}
 }
 
 // cannot words a failure as `cannot ACTION: <Win32 text> (<number>)`, or with
@@ -61,19 +63,19 @@ func cannot(action string, err error) error {
 		if code == win32.ERROR_GEN_FAILURE {
 			// The number says nothing: what went wrong on the machine is told
 			// in the daemon's own words.
-			return &exitError{exitRefused, fmt.Sprintf("cannot %s: %v (%d)", action, err, uint32(code))}
+			return &exitError{exitRefused, fmt.Sprintf("cannot %s: %v (%d)", action, err, uint32(code)), err}
 		}
 		if code == win32.RPC_S_SERVER_UNAVAILABLE {
-			return &exitError{exitRefused, fmt.Sprintf("cannot %s: %s (%d): is `station serve` running?", action, code.Error(), uint32(code))}
+			return &exitError{exitRefused, fmt.Sprintf("cannot %s: %s (%d): is `station serve` running?", action, code.Error(), uint32(code)), err}
 		}
-		return &exitError{exitRefused, fmt.Sprintf("cannot %s: %s (%d)", action, code.Error(), uint32(code))}
+		return &exitError{exitRefused, fmt.Sprintf("cannot %s: %s (%d)", action, code.Error(), uint32(code)), err}
 	}
-	return &exitError{exitRefused, fmt.Sprintf("cannot %s: %v", action, err)}
+	return &exitError{exitRefused, fmt.Sprintf("cannot %s: %v", action, err), err}
 }
 
 // Failed words the failure of a command that is wired in: its message as it
 // is, and exit code 1.
-func Failed(err error) error { return &exitError{exitRefused, err.Error()} }
+func Failed(err error) error { return &exitError{exitRefused, err.Error(), err} }
 
 // Main runs the command line and returns the exit code. extra are commands
 // wired in by cmd/station.
@@ -87,7 +89,7 @@ func Main(ctx context.Context, args []string, extra ...*cobra.Command) int {
 	}
 	var ee *exitError
 	if !errors.As(err, &ee) {
-		ee = &exitError{exitUsage, err.Error()}
+		ee = &exitError{code: exitUsage, text: err.Error()}
 	}
 	if ee.text != "" {
 		fmt.Fprintf(a.err, "station: %s\n", ee.text)

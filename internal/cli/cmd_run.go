@@ -44,36 +44,34 @@ console session.`,
 				return cannot("run "+args[0], err)
 			}
 			defer conn.Close()
-			q := api.CreateProcessRequest{Path: args[0], Args: args, Dir: workdir, Env: env, CompatXP: compat == "xp"}
 			id, err := a.targetSession(c.Context(), conn, session)
 			if err != nil {
 				return err
-			}
-			if c.Flags().Changed("desktop") {
-				q.Desktop = &desktop
 			}
 			own := id == conn.Hello().SessionID
 			// In mode shared session 0 has a user, too, and the operator outside
 			// every session is counted to it.
 			shared := own && id == 0 && session != "" && conn.Hello().Mode == "shared"
+			q := api.RunInSessionRequest{SessionID: id, Path: args[0], Args: args, Dir: workdir, Env: env, Desktop: desktop, CompatXP: compat == "xp"}
 			if !own || shared {
-				token, err := conn.WTSQueryUserToken(c.Context(), api.SessionRequest{SessionID: id})
-				if err != nil && shared {
-					return a.spawn(c.Context(), conn, q, detach) // nobody is logged on, or the caller is a program of the session
+				err := a.spawn(c.Context(), conn, args[0], detach, func(ctx context.Context, files []*os.File) (api.CreateProcessReply, error) {
+					return conn.RunInSession(ctx, q, files...)
+				})
+				if !shared || !errors.Is(err, win32.ERROR_NO_TOKEN) && !errors.Is(err, win32.ERROR_ACCESS_DENIED) {
+					return err
 				}
-				if errors.Is(err, win32.ERROR_FILE_NOT_FOUND) { // so WTS-20; the program is not meant
-					err = win32.ERROR_CTX_WINSTATION_NOT_FOUND
-				}
-				if err != nil {
-					return cannot(fmt.Sprintf("run %s in session %d", args[0], id), err)
-				}
-				q.Token = token.Handle
-				if q.Desktop == nil {
-					d := `WinSta0\Default`
-					q.Desktop = &d
-				}
+				// Nobody is logged on there, or the caller is a program of the session.
 			}
-			return a.spawn(c.Context(), conn, q, detach)
+			p := api.CreateProcessRequest{Path: q.Path, Args: q.Args, Dir: q.Dir, CompatXP: q.CompatXP}
+			if len(env) > 0 {
+				p.Env = append(os.Environ(), env...)
+			}
+			if c.Flags().Changed("desktop") {
+				p.Desktop = &desktop
+			}
+			return a.spawn(c.Context(), conn, args[0], detach, func(ctx context.Context, files []*os.File) (api.CreateProcessReply, error) {
+				return conn.CreateProcess(ctx, p, files...)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&session, "session", "", "id of the session")
@@ -104,15 +102,16 @@ func (a *app) targetSession(ctx context.Context, conn *client.Conn, flag string)
 	return console.SessionID, nil
 }
 
-// spawn starts a program and, unless detached, stays until it ends.
-func (a *app) spawn(ctx context.Context, conn *client.Conn, q api.CreateProcessRequest, detach bool) error {
+// spawn starts a program by start, which gets the descriptors to pass on, and
+// stays until it ends unless it is detached.
+func (a *app) spawn(ctx context.Context, conn *client.Conn, program string, detach bool, start func(context.Context, []*os.File) (api.CreateProcessReply, error)) error {
 	var files []*os.File
 	if !detach {
 		files = []*os.File{os.Stdin, os.Stdout, os.Stderr}
 	}
-	p, err := conn.CreateProcess(ctx, q, files...)
+	p, err := start(ctx, files)
 	if err != nil {
-		return cannot("run "+q.Path, err)
+		return cannot("run "+program, err)
 	}
 	if detach {
 		if a.json {
@@ -138,17 +137,17 @@ func (a *app) spawn(ctx context.Context, conn *client.Conn, q api.CreateProcessR
 		}
 	}()
 	if _, err := conn.WaitForSingleObject(context.WithoutCancel(ctx), api.WaitRequest{Handle: p.Process, Millis: 0xFFFFFFFF}); err != nil {
-		return cannot("wait for "+q.Path, err)
+		return cannot("wait for "+program, err)
 	}
 	end, err := conn.GetExitCodeProcess(ctx, api.HandleRequest{Handle: p.Process})
 	if err != nil {
-		return cannot("learn how "+q.Path+" ended", err)
+		return cannot("learn how "+program+" ended", err)
 	}
 	if end.Code == win32.STATUS_DLL_INIT_FAILED {
-		return &exitError{128, fmt.Sprintf("%s could not connect to its window station or desktop (0x%x); `station events` says why", q.Path, end.Code)}
+		return &exitError{code: 128, text: fmt.Sprintf("%s could not connect to its window station or desktop (0x%x); `station events` says why", program, end.Code)}
 	}
 	if end.Code != 0 {
-		return &exitError{int(end.Code & 0xff), ""}
+		return &exitError{code: int(end.Code & 0xff)}
 	}
 	return nil
 }

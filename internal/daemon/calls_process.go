@@ -4,6 +4,8 @@ package daemon
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"stationmaster/internal/api"
 	"stationmaster/security"
@@ -29,6 +31,55 @@ func (s *Services) CreateProcess(ctx context.Context, c *Call, q *api.CreateProc
 		return nil, err
 	}
 	return settled(ctx, s, &api.CreateProcessReply{Process: h, ProcessID: uint32(pid)}, nil)
+}
+
+// RunInSession starts a program in a session as the user logged on there. The
+// session manager has that user's token; no handle to it leaves the daemon, so
+// the console and a user's own tools need not be LocalSystem for it.
+// Rules: PRC-24.
+func (s *Services) RunInSession(ctx context.Context, c *Call, q *api.RunInSessionRequest) (*api.CreateProcessReply, error) {
+	const op = "RunInSession"
+	id := q.SessionID
+	if id == win32.WTS_CURRENT_SESSION {
+		id = c.Thread.Process().Session().ID()
+	}
+	name := fmt.Sprintf("session %d", id)
+	se, ok := s.Engine.Session(id)
+	if !ok {
+		return nil, &win32.Error{Op: op, Object: name, Code: win32.ERROR_CTX_WINSTATION_NOT_FOUND, Rule: "WTS-3"}
+	}
+	user, tok := se.User(), c.Thread.EffectiveToken()
+	if !tok.IsSystem() && (user == nil || !tok.MayAct() || tok.User() != user.User()) {
+		return nil, c.Thread.Refuse(op, name, win32.ERROR_ACCESS_DENIED, "PRC-24", "the caller is neither LocalSystem nor the session's user")
+	}
+	if user == nil {
+		return nil, &win32.Error{Op: op, Object: name, Code: win32.ERROR_NO_TOKEN, Rule: "PRC-24"}
+	}
+	if int(q.FileCount) != len(c.Files) {
+		return nil, &win32.Error{Op: op, Object: "descriptors", Code: win32.ERROR_INVALID_PARAMETER}
+	}
+	env, dir, desktop := q.Env, q.Dir, q.Desktop
+	if s.Winlogon != nil {
+		own, _ := s.Winlogon.Environment(id)
+		env = append(slices.Clone(own), q.Env...)
+		if dir == "" {
+			dir, _ = s.Winlogon.Home(id)
+		}
+	}
+	if desktop == "" {
+		desktop = `WinSta0\Default`
+	}
+	p, err := s.Engine.StartProcess(ctx, user, station.ProcessOptions{
+		Path: q.Path, Args: q.Args, Env: env, Dir: dir, Desktop: &desktop, Files: c.Files, CompatXP: q.CompatXP,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h, err := c.Thread.OpenProcess(p.ID(), win32.MAXIMUM_ALLOWED, false)
+	if err != nil {
+		return nil, err
+	}
+	return settled(ctx, s, &api.CreateProcessReply{Process: h, ProcessID: uint32(p.ID())}, nil)
 }
 
 // environment gives the environment and directory of a new program: what the

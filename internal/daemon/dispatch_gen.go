@@ -157,6 +157,10 @@ type Handler interface {
 	// LGN-2, LGN-3, LGN-5, LGN-6.
 	LogonUser(ctx context.Context, c *Call, q *api.LogonUserRequest) (*api.HandleReply, error)
 
+	// RunInSession: Starts a program in a session as the user logged on there: for LocalSystem and for
+	// that very user. Rules: PRC-24.
+	RunInSession(ctx context.Context, c *Call, q *api.RunInSessionRequest) (*api.CreateProcessReply, error)
+
 	// WTSEnumerateSessions: Lists the sessions that the caller may query, by ID. Win32:
 	// WTSEnumerateSessions. Rules: WTS-5.
 	WTSEnumerateSessions(ctx context.Context, c *Call) (*api.SessionsReply, error)
@@ -806,6 +810,16 @@ func dispatch(ctx context.Context, h Handler, c *Call, op uint16, body, out []by
 			return out, err
 		}
 		return wire.AppendHandleReply(out, r), nil
+	case wire.OpRunInSession:
+		q, err := wire.DecodeRunInSessionRequest(body)
+		if err != nil {
+			return out, badBody("RunInSession", err)
+		}
+		r, err := h.RunInSession(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendCreateProcessReply(out, r), nil
 	case wire.OpWTSEnumerateSessions:
 		if len(body) != 0 {
 			return out, badBody("WTSEnumerateSessions", wire.ErrTrailing)

@@ -167,7 +167,7 @@ func (s *Server) registerProcesses() {
 		func(ctx context.Context, in *InSession) (*body[[]Process], error) {
 			return processes(ctx, in.visit, in.ID)
 		})
-	register(s, http.MethodPost, "/v1/sessions/{id}/processes", "run", tag, "Start a program as the session's user (CreateProcessAsUser)",
+	register(s, http.MethodPost, "/v1/sessions/{id}/processes", "run", tag, "Start a program as the session's user (RunInSession)",
 		func(ctx context.Context, in *runInput) (*body[runOutput], error) {
 			pid, err := change(ctx, in.visit, func(ctx context.Context, c Conn) (uint32, error) { return run(ctx, c, in) })
 			if err != nil {
@@ -182,17 +182,8 @@ func (s *Server) registerProcesses() {
 }
 
 func run(ctx context.Context, c Conn, in *runInput) (uint32, error) {
-	token, err := c.WTSQueryUserToken(ctx, api.SessionRequest{SessionID: in.ID})
-	if err != nil {
-		return 0, err
-	}
-	defer closeHandle(ctx, c, token.Handle)
-	desktop := in.Body.Desktop
-	if desktop == "" {
-		desktop = `WinSta0\Default`
-	}
-	got, err := c.CreateProcess(ctx, api.CreateProcessRequest{
-		Token: token.Handle, Path: in.Body.Path, Args: in.Body.Args, Env: in.Body.Env, Dir: in.Body.Dir, Desktop: &desktop,
+	got, err := c.RunInSession(ctx, api.RunInSessionRequest{
+		SessionID: in.ID, Path: in.Body.Path, Args: in.Body.Args, Env: in.Body.Env, Dir: in.Body.Dir, Desktop: in.Body.Desktop,
 	})
 	if err != nil {
 		return 0, err

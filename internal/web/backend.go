@@ -28,7 +28,6 @@ type Conn interface {
 	ReadAudit(context.Context, api.ReadLogRequest) (api.AuditReply, error)
 
 	WTSEnumerateSessions(context.Context) (api.SessionsReply, error)
-	WTSQueryUserToken(context.Context, api.SessionRequest) (api.HandleReply, error)
 	WTSSendMessage(context.Context, api.SendMessageRequest) (api.SendMessageReply, error)
 	WTSDisconnectSession(context.Context, api.SessionWaitRequest) error
 	WTSLogoffSession(context.Context, api.SessionWaitRequest) error
@@ -50,7 +49,7 @@ type Conn interface {
 	OpenViewer(context.Context, api.OpenViewerRequest) (io.ReadWriteCloser, error)
 
 	EnumProcesses(context.Context, api.SessionRequest) (api.ProcessesReply, error)
-	CreateProcess(context.Context, api.CreateProcessRequest) (api.CreateProcessReply, error)
+	RunInSession(context.Context, api.RunInSessionRequest) (api.CreateProcessReply, error)
 	OpenProcess(context.Context, api.OpenProcessRequest) (api.HandleReply, error)
 	TerminateProcess(context.Context, api.TerminateProcessRequest) error
 

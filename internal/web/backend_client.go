@@ -45,8 +45,8 @@ func (c *socketConn) Close() error {
 	return c.Conn.Close()
 }
 
-func (c *socketConn) CreateProcess(ctx context.Context, q api.CreateProcessRequest) (api.CreateProcessReply, error) {
-	return c.Conn.CreateProcess(ctx, q)
+func (c *socketConn) RunInSession(ctx context.Context, q api.RunInSessionRequest) (api.CreateProcessReply, error) {
+	return c.Conn.RunInSession(ctx, q)
 }
 
 func (c *socketConn) OpenViewer(ctx context.Context, q api.OpenViewerRequest) (io.ReadWriteCloser, error) {

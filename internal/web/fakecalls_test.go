@@ -5,7 +5,6 @@ package web
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"image/png"
 	"io"
@@ -44,17 +43,6 @@ func (c *fakeConn) onSession(ctx context.Context, op string, id uint32, do func(
 		return err
 	}
 	return do(s)
-}
-
-func (c *fakeConn) WTSQueryUserToken(ctx context.Context, q api.SessionRequest) (r api.HandleReply, err error) {
-	err = c.onSession(ctx, "WTSQueryUserToken", q.SessionID, func(s *api.Session) error {
-		if s.User == "" {
-			return &win32.Error{Op: "WTSQueryUserToken", Code: win32.ERROR_NO_TOKEN, Rule: "WTS-22"}
-		}
-		r.Handle = c.open("user token")
-		return nil
-	})
-	return r, err
 }
 
 func (c *fakeConn) WTSSendMessage(ctx context.Context, q api.SendMessageRequest) (r api.SendMessageReply, err error) {
@@ -308,21 +296,21 @@ func (c *fakeConn) EnumProcesses(ctx context.Context, q api.SessionRequest) (api
 	return r, nil
 }
 
-func (c *fakeConn) CreateProcess(ctx context.Context, q api.CreateProcessRequest) (api.CreateProcessReply, error) {
-	if err := c.enter(ctx, "CreateProcess", true); err != nil {
-		return api.CreateProcessReply{}, err
-	}
-	defer c.d.mu.Unlock()
-	if c.d.handles[q.Token] != "user token" {
-		return api.CreateProcessReply{}, errors.New("the console started a program without the session's token")
-	}
-	if q.Args[0] == "nothing" {
-		return api.CreateProcessReply{}, &win32.Error{Op: "CreateProcess", Object: "nothing", Code: win32.ERROR_FILE_NOT_FOUND, Rule: "PRC-23"}
-	}
-	pid := uint32(5000 + len(c.d.procs))
-	c.d.procs = append(c.d.procs, api.Process{SessionID: 1, ProcessID: pid, Name: q.Args[0], User: `DEMO\alice`, WindowStation: "WinSta0", Desktop: "Default", Args: q.Args})
-	c.d.emitLocked("process-start", 1, q.Args[0])
-	return api.CreateProcessReply{Process: c.open("process"), ProcessID: pid}, nil
+func (c *fakeConn) RunInSession(ctx context.Context, q api.RunInSessionRequest) (r api.CreateProcessReply, err error) {
+	err = c.onSession(ctx, "RunInSession", q.SessionID, func(s *api.Session) error {
+		if s.User == "" {
+			return &win32.Error{Op: "RunInSession", Code: win32.ERROR_NO_TOKEN, Rule: "PRC-24"}
+		}
+		if q.Args[0] == "nothing" {
+			return &win32.Error{Op: "RunInSession", Object: "nothing", Code: win32.ERROR_FILE_NOT_FOUND, Rule: "PRC-23"}
+		}
+		pid := uint32(5000 + len(c.d.procs))
+		c.d.procs = append(c.d.procs, api.Process{SessionID: q.SessionID, ProcessID: pid, Name: q.Args[0], User: `DEMO\alice`, WindowStation: "WinSta0", Desktop: "Default", Args: q.Args})
+		c.d.emitLocked("process-start", q.SessionID, q.Args[0])
+		r = api.CreateProcessReply{Process: c.open("process"), ProcessID: pid}
+		return nil
+	})
+	return r, err
 }
 
 func (c *fakeConn) OpenProcess(ctx context.Context, q api.OpenProcessRequest) (api.HandleReply, error) {

@@ -90,6 +90,7 @@ var bodies = []body{
 	{"ReleaseSemaphoreRequest", func() any { return new(api.ReleaseSemaphoreRequest) }, func(b []byte, v any) []byte {
 		return AppendReleaseSemaphoreRequest(b, v.(*api.ReleaseSemaphoreRequest))
 	}, func(b []byte) (any, error) { return DecodeReleaseSemaphoreRequest(b) }},
+	{"RunInSessionRequest", func() any { return new(api.RunInSessionRequest) }, func(b []byte, v any) []byte { return AppendRunInSessionRequest(b, v.(*api.RunInSessionRequest)) }, func(b []byte) (any, error) { return DecodeRunInSessionRequest(b) }},
 	{"SecurityRequest", func() any { return new(api.SecurityRequest) }, func(b []byte, v any) []byte { return AppendSecurityRequest(b, v.(*api.SecurityRequest)) }, func(b []byte) (any, error) { return DecodeSecurityRequest(b) }},
 	{"SendInputRequest", func() any { return new(api.SendInputRequest) }, func(b []byte, v any) []byte { return AppendSendInputRequest(b, v.(*api.SendInputRequest)) }, func(b []byte) (any, error) { return DecodeSendInputRequest(b) }},
 	{"SendMessageReply", func() any { return new(api.SendMessageReply) }, func(b []byte, v any) []byte { return AppendSendMessageReply(b, v.(*api.SendMessageReply)) }, func(b []byte) (any, error) { return DecodeSendMessageReply(b) }},

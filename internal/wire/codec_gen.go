@@ -52,6 +52,7 @@ const (
 	OpImpersonateLoggedOnUser    uint16 = 214
 	OpRevertToSelf               uint16 = 215
 	OpLogonUser                  uint16 = 216
+	OpRunInSession               uint16 = 217
 	OpWTSEnumerateSessions       uint16 = 300
 	OpWTSQuerySessionInformation uint16 = 301
 	OpWTSQueryUserToken          uint16 = 302
@@ -223,6 +224,8 @@ func Describe(op uint16) (name, win32Name string, flags api.Flags, ok bool) {
 		return "RevertToSelf", "RevertToSelf", 0, true
 	case OpLogonUser:
 		return "LogonUser", "LogonUser", 1, true
+	case OpRunInSession:
+		return "RunInSession", "RunInSession", 5, true
 	case OpWTSEnumerateSessions:
 		return "WTSEnumerateSessions", "WTSEnumerateSessions", 0, true
 	case OpWTSQuerySessionInformation:
@@ -1815,6 +1818,46 @@ func (d *decoder) decodeReleaseSemaphoreRequest(v *api.ReleaseSemaphoreRequest) 
 	v.Count = int32(d.u32())
 }
 
+// AppendRunInSessionRequest appends the wire form of v to b.
+func AppendRunInSessionRequest(b []byte, v *api.RunInSessionRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.SessionID))
+	b = appendString(b, string(v.Path))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Args)))
+	for i := range v.Args {
+		b = appendString(b, string(v.Args[i]))
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Env)))
+	for i := range v.Env {
+		b = appendString(b, string(v.Env[i]))
+	}
+	b = appendString(b, string(v.Dir))
+	b = appendString(b, string(v.Desktop))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.FileCount))
+	b = appendBool(b, v.CompatXP)
+	return b
+}
+
+func (d *decoder) decodeRunInSessionRequest(v *api.RunInSessionRequest) {
+	v.SessionID = d.u32()
+	v.Path = d.string()
+	if n := d.count(4); n > 0 {
+		v.Args = make([]string, n)
+		for i := range v.Args {
+			v.Args[i] = d.string()
+		}
+	}
+	if n := d.count(4); n > 0 {
+		v.Env = make([]string, n)
+		for i := range v.Env {
+			v.Env[i] = d.string()
+		}
+	}
+	v.Dir = d.string()
+	v.Desktop = d.string()
+	v.FileCount = d.u32()
+	v.CompatXP = d.bool()
+}
+
 // AppendSecurityRequest appends the wire form of v to b.
 func AppendSecurityRequest(b []byte, v *api.SecurityRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
@@ -3315,6 +3358,16 @@ func DecodeRedeemTicketRequest(b []byte) (*api.RedeemTicketRequest, error) {
 func DecodeReleaseSemaphoreRequest(b []byte) (*api.ReleaseSemaphoreRequest, error) {
 	d, v := decoder{b: b}, new(api.ReleaseSemaphoreRequest)
 	d.decodeReleaseSemaphoreRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeRunInSessionRequest reads the wire form of a whole body.
+func DecodeRunInSessionRequest(b []byte) (*api.RunInSessionRequest, error) {
+	d, v := decoder{b: b}, new(api.RunInSessionRequest)
+	d.decodeRunInSessionRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}

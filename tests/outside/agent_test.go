@@ -262,6 +262,8 @@ func obey(ctx context.Context, c *client.Conn, o order) (r outcome, err error) {
 		err = c.WTSDisconnectSession(ctx, end)
 	case "LockSession":
 		err = c.LockSession(ctx, session)
+	case "RunInSession":
+		_, err = c.RunInSession(ctx, client.RunInSessionRequest{SessionID: o.Session, Args: []string{"/bin/true"}})
 	case "WTSQueryUserToken":
 		_, err = c.WTSQueryUserToken(ctx, session)
 	case "WTSSendMessage":

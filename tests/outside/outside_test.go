@@ -303,6 +303,11 @@ func TestUserAtEverythingElse(t *testing.T) {
 			a.want(t, win32.ERROR_ACCESS_DENIED, o)
 		}
 		a.want(t, win32.ERROR_PRIVILEGE_NOT_HELD, order{Op: "WTSQueryUserToken", Session: bob})
+		conform.Rule(t, "PRC-24")
+		a.want(t, win32.ERROR_ACCESS_DENIED, order{Op: "RunInSession", Session: bob})
+		a.want(t, win32.ERROR_ACCESS_DENIED, order{Op: "RunInSession", Session: 0})
+		a.want(t, win32.ERROR_CTX_WINSTATION_NOT_FOUND, order{Op: "RunInSession", Session: 4711})
+		a.want(t, 0, order{Op: "RunInSession", Session: s.alice.Session})
 		a.want(t, win32.ERROR_LOGON_FAILURE, order{Op: "RedeemTicket", Text: "guessed"})
 		for _, path := range []string{`\Sessions\2\Windows\WindowStations\WinSta0`, `\Windows\WindowStations\WinSta0`} {
 			if r := a.do(order{Op: "SetObjectSecurity", Text: path}); r.Code == 0 {
