@@ -37,6 +37,7 @@ type Desktop struct {
 	surface   Surface       // nil until somebody needs it
 	making    chan struct{} // closed when a NewSurface under way is over; nil when there is none
 	epoch     int           // counts surfaces thrown away, so that one under way is not kept
+	ui        *desktopUI    // windows and hooks; nil until there are any
 	restore   string        // Surface.State of an earlier run, for the first NewSurface
 }
 
@@ -82,6 +83,7 @@ func (d *Desktop) destroyLocked() {
 		return
 	}
 	d.dead = true
+	d.endUserLocked()
 	if w.app == d {
 		w.app = w.desktopLocked(defaultName)
 		s.retargetLocked()

@@ -49,6 +49,7 @@ type Engine struct {
 	root      *object.Directory // \
 	sessDir   *object.Directory // \Sessions
 	names     *names            // named objects
+	began     time.Time         // messages' times count from here (MSG-22)
 	// All of the above is immutable.
 
 	luid    atomic.Uint64 // next LUID
@@ -92,6 +93,9 @@ func New(o Options) (*Engine, error) {
 	set.EventRing = cmp.Or(set.EventRing, 4096)
 	set.AuditRing = cmp.Or(set.AuditRing, 4096)
 	set.AuditRate = cmp.Or(set.AuditRate, 50)
+	set.UserHandles = min(max(cmp.Or(set.UserHandles, 10000), 200), 18000)
+	set.PostLimit = max(cmp.Or(set.PostLimit, defaultPostLimit), minPostLimit)
+	set.HookTimeout = cmp.Or(set.HookTimeout, 300*time.Millisecond)
 
 	e := &Engine{
 		mode: o.Mode, host: o.Host, surfaces: o.Surfaces, machine: o.Machine,
@@ -105,6 +109,7 @@ func New(o Options) (*Engine, error) {
 	if e.now == nil {
 		e.now = time.Now
 	}
+	e.began = e.now()
 	e.mu.Init(lockrank.Engine, 0)
 	e.events.init(set.EventRing)
 	e.audit.init(set.AuditRing, set.AuditRate)

@@ -2,7 +2,10 @@
 
 package station
 
-import "stationmaster/win32"
+import (
+	"stationmaster/win32"
+	"unsafe"
+)
 
 // OwnWindows lets a test say how many windows and hooks a thread owns, which
 // nothing but windows and hooks can, and those come later.
@@ -51,3 +54,13 @@ func (t *Thread) LookupName(name string) bool {
 	o.Head().Release()
 	return true
 }
+
+// Payload gives the bytes that messages and clipboards of a session hold.
+func (e *Engine) Payload(s *Session) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ui.payload
+}
+
+// WindowRecordSize is the size of a window in its table.
+const WindowRecordSize = unsafe.Sizeof(userRecord{})

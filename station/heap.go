@@ -29,8 +29,7 @@ const (
 	minHeapKB = 64
 	maxHeapKB = 65536
 
-	// Charges in bytes (DT-28). Those of windows, menus and hooks come with
-	// windows, menus and hooks.
+	// Charges in bytes (DT-28); those of windows and hooks are in window.go.
 	chargeDesktop = 8192
 	chargeThread  = 512
 )

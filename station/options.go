@@ -70,17 +70,20 @@ type Options struct {
 
 // Settings are the engine's limits and switches. Zero values mean the default.
 type Settings struct {
-	DesktopHeap           string // profile of DT-23: x64 (default), xp, vista32, safe, or "a,b,c" in KB
-	SessionTotalKB        uint32 // sum of a session's desktop heaps; 0: the profile's
-	NoInteractiveServices bool   // WS-52: ignore SERVICE_INTERACTIVE_PROCESS
-	MaxStations           int    // window stations per session, 1024 (WS-18)
-	MaxHandles            int    // handles per process, 65536 (HND-10)
-	MaxSessionHandles     int    // handles of all processes of one session, 262144
-	MaxSections           int    // sections that the programs of one session have open, 1024
-	MaxSessions           int    // concurrent sessions besides session 0, 64 (SES-28)
-	EventRing             int    // events kept for readers, 4096
-	AuditRing             int    // refusals kept for readers, 4096
-	AuditRate             int    // refusals recorded per second and process, 50; the rest is counted
+	DesktopHeap           string        // profile of DT-23: x64 (default), xp, vista32, safe, or "a,b,c" in KB
+	SessionTotalKB        uint32        // sum of a session's desktop heaps; 0: the profile's
+	NoInteractiveServices bool          // WS-52: ignore SERVICE_INTERACTIVE_PROCESS
+	MaxStations           int           // window stations per session, 1024 (WS-18)
+	MaxHandles            int           // handles per process, 65536 (HND-10)
+	MaxSessionHandles     int           // handles of all processes of one session, 262144
+	MaxSections           int           // sections that the programs of one session have open, 1024
+	MaxSessions           int           // concurrent sessions besides session 0, 64 (SES-28)
+	EventRing             int           // events kept for readers, 4096
+	AuditRing             int           // refusals kept for readers, 4096
+	AuditRate             int           // refusals recorded per second and process, 50; the rest is counted
+	UserHandles           int           // windows and hooks per process, 10000; 200 to 18000 (WN-2)
+	PostLimit             int           // posted messages per thread, 10000, 4000 at least (MSG-16)
+	HookTimeout           time.Duration // a hook's time to answer, 300 ms (HK-8)
 }
 
 // Identity is a Linux identity.

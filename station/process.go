@@ -55,6 +55,7 @@ type Process struct {
 	stationH win32.Handle   // its handle
 	startup  *Desktop       // startup desktop (TC-1)
 	startupH win32.Handle
+	ui       processUI
 	plan     *plan // where the process will connect; held until it does
 	threads  map[uint32]*Thread
 	reported bool    // the event of a failed connection is written
@@ -128,6 +129,7 @@ func (p *Process) end(rec exitRecord) {
 	}
 	p.exit = rec
 	for _, t := range p.threads {
+		t.endUserLocked()
 		t.leaveDesktopLocked()
 		t.dead.Store(true)
 	}
@@ -137,6 +139,7 @@ func (p *Process) end(rec exitRecord) {
 		tids, threads = append(tids, id), append(threads, t)
 	}
 	clear(p.threads)
+	p.endUserLocked()
 	p.dropPlanLocked()
 	p.station, p.stationH, p.startup, p.startupH = nil, 0, nil, 0
 	delete(s.procs, p.pid)

@@ -45,6 +45,7 @@ type Session struct {
 	spec     SessionSpec        // guarded by mu: what host was started with
 	hosting  bool               // guarded by mu: StartHost is at work
 	procs    map[int]*Process   // guarded by mu: the living ones
+	ui       *sessionUI         // guarded by mu: windows, hooks, user atoms
 	heapKB   uint32             // guarded by mu: sum of the desktops' heaps (DT-26)
 	logons   []security.SID     // guarded by mu: logon SIDs that reach its names (OBJ-4)
 	ending   bool               // guarded by mu: no new processes, stations, desktops

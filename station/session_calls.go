@@ -283,6 +283,7 @@ func (e *Engine) LogoffSession(ctx context.Context, s *Session) error {
 	s.user, s.domain, s.name = nil, "", ""
 	s.ready, s.locked, s.secure = false, false, screenNone
 	s.winsta0.app = s.winsta0.desktopLocked(defaultName)
+	s.winsta0.clip.clearLocked(s) // CB-20
 	s.associateLocked(nil)
 	if shared && s.state != win32.WTSConnected && !s.ending {
 		err = errors.Join(err, s.setStateLocked("LogoffSession", win32.WTSConnected))

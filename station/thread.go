@@ -26,8 +26,11 @@ type Thread struct {
 	// All guarded by process.session.mu.
 	desktop  *Desktop // nil while the thread is not a GUI thread
 	desktopH win32.Handle
-	windows  int // windows the thread owns (DT-35)
-	hooks    int // hooks the thread owns (DT-35)
+	queue    *queue     // what it has to do; nil until its first call that needs one (MSG-14)
+	clip     *clipboard // that it opened last
+	staged   []byte     // what StageData collected
+	windows  int        // windows the thread owns (DT-35)
+	hooks    int        // hooks the thread owns (DT-35)
 }
 
 // AttachSpec says who is behind a connection, as the kernel told the daemon.
@@ -263,6 +266,7 @@ func (t *Thread) Detach() {
 	p.session.mu.Lock()
 	if p.threads[t.id] == t {
 		delete(p.threads, t.id)
+		t.endUserLocked()
 		t.leaveDesktopLocked()
 	}
 	p.session.unlock()

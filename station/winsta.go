@@ -29,7 +29,9 @@ type WindowStation struct {
 	named    bool                // found by name; false once the last handle closed (WS-42)
 	dead     bool                // the session is deleted: every operation fails with 6 (WS-45)
 	held     bool                // kept by the session manager until the session ends
-	auto     *Desktop            // the Default desktop that PC-12 made with the station, held for its life
+	atoms    atomTable           // global atoms (AT-1)
+	clip     clipboard
+	auto     *Desktop // the Default desktop that PC-12 made with the station, held for its life
 }
 
 // newStationLocked makes a station and gives it its name.
@@ -76,6 +78,8 @@ func (w *WindowStation) unnameLocked() {
 		return
 	}
 	w.named = false
+	w.clip.clearLocked(s) // WS-44
+	w.atoms = atomTable{}
 	s.stations.Remove(w)
 	if d := w.auto; d != nil {
 		w.auto = nil

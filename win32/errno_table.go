@@ -97,9 +97,13 @@ const (
 	ERROR_CANNOT_IMPERSONATE                 Errno = 1368
 	ERROR_LOGON_TYPE_NOT_GRANTED             Errno = 1385
 	ERROR_INVALID_WINDOW_HANDLE              Errno = 1400
+	ERROR_INVALID_MENU_HANDLE                Errno = 1401
 	ERROR_INVALID_HOOK_HANDLE                Errno = 1404
 	ERROR_CANNOT_FIND_WND_CLASS              Errno = 1407
+	ERROR_WINDOW_OF_OTHER_THREAD             Errno = 1408
 	ERROR_CLASS_ALREADY_EXISTS               Errno = 1410
+	ERROR_CLASS_DOES_NOT_EXIST               Errno = 1411
+	ERROR_CLASS_HAS_WINDOWS                  Errno = 1412
 	ERROR_CLIPBOARD_NOT_OPEN                 Errno = 1418
 	ERROR_INVALID_HOOK_FILTER                Errno = 1426
 	ERROR_INVALID_FILTER_PROC                Errno = 1427
@@ -220,9 +224,13 @@ var errnoName = map[Errno]string{
 	ERROR_CANNOT_IMPERSONATE:                 "ERROR_CANNOT_IMPERSONATE",
 	ERROR_LOGON_TYPE_NOT_GRANTED:             "ERROR_LOGON_TYPE_NOT_GRANTED",
 	ERROR_INVALID_WINDOW_HANDLE:              "ERROR_INVALID_WINDOW_HANDLE",
+	ERROR_INVALID_MENU_HANDLE:                "ERROR_INVALID_MENU_HANDLE",
 	ERROR_INVALID_HOOK_HANDLE:                "ERROR_INVALID_HOOK_HANDLE",
 	ERROR_CANNOT_FIND_WND_CLASS:              "ERROR_CANNOT_FIND_WND_CLASS",
+	ERROR_WINDOW_OF_OTHER_THREAD:             "ERROR_WINDOW_OF_OTHER_THREAD",
 	ERROR_CLASS_ALREADY_EXISTS:               "ERROR_CLASS_ALREADY_EXISTS",
+	ERROR_CLASS_DOES_NOT_EXIST:               "ERROR_CLASS_DOES_NOT_EXIST",
+	ERROR_CLASS_HAS_WINDOWS:                  "ERROR_CLASS_HAS_WINDOWS",
 	ERROR_CLIPBOARD_NOT_OPEN:                 "ERROR_CLIPBOARD_NOT_OPEN",
 	ERROR_INVALID_HOOK_FILTER:                "ERROR_INVALID_HOOK_FILTER",
 	ERROR_INVALID_FILTER_PROC:                "ERROR_INVALID_FILTER_PROC",
@@ -344,9 +352,13 @@ var errnoText = map[Errno]string{
 	ERROR_CANNOT_IMPERSONATE:                 "Unable to impersonate using a named pipe until data has been read from that pipe.",
 	ERROR_LOGON_TYPE_NOT_GRANTED:             "Logon failure: the user has not been granted the requested logon type at this computer.",
 	ERROR_INVALID_WINDOW_HANDLE:              "Invalid window handle.",
+	ERROR_INVALID_MENU_HANDLE:                "Invalid menu handle.",
 	ERROR_INVALID_HOOK_HANDLE:                "Invalid hook handle.",
 	ERROR_CANNOT_FIND_WND_CLASS:              "Cannot find window class.",
+	ERROR_WINDOW_OF_OTHER_THREAD:             "Invalid window; it belongs to other thread.",
 	ERROR_CLASS_ALREADY_EXISTS:               "Class already exists.",
+	ERROR_CLASS_DOES_NOT_EXIST:               "Class does not exist.",
+	ERROR_CLASS_HAS_WINDOWS:                  "Class still has open windows.",
 	ERROR_CLIPBOARD_NOT_OPEN:                 "Thread does not have a clipboard open.",
 	ERROR_INVALID_HOOK_FILTER:                "Invalid hook procedure type.",
 	ERROR_INVALID_FILTER_PROC:                "Invalid hook procedure.",
