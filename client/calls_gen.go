@@ -1662,3 +1662,772 @@ func (c *Conn) SetKernelObjectSecurity(ctx context.Context, q SetSecurityRequest
 	_, err := c.call(ctx, wire.OpSetKernelObjectSecurity, wire.AppendSetSecurityRequest(nil, &q), nil)
 	return err
 }
+
+// AddAtom: Gives a string its atom, or counts one more reference to it.
+//
+// Win32: GlobalAddAtom. Rules: AT-1, AT-3, AT-4, AT-5, AT-6, AT-7, AT-8, AT-9, AT-10.
+func (c *Conn) AddAtom(ctx context.Context, q AtomNameRequest) (NumberReply, error) {
+	b, err := c.call(ctx, wire.OpAddAtom, wire.AppendAtomNameRequest(nil, &q), nil)
+	if err != nil {
+		return NumberReply{}, err
+	}
+	r, err := wire.DecodeNumberReply(b)
+	if err != nil {
+		return NumberReply{}, c.garbled(wire.OpAddAtom, err)
+	}
+	return *r, nil
+}
+
+// FindAtom: Gives the atom of a string, without a reference.
+//
+// Win32: GlobalFindAtom. Rules: AT-4, AT-11.
+func (c *Conn) FindAtom(ctx context.Context, q AtomNameRequest) (NumberReply, error) {
+	b, err := c.call(ctx, wire.OpFindAtom, wire.AppendAtomNameRequest(nil, &q), nil)
+	if err != nil {
+		return NumberReply{}, err
+	}
+	r, err := wire.DecodeNumberReply(b)
+	if err != nil {
+		return NumberReply{}, c.garbled(wire.OpFindAtom, err)
+	}
+	return *r, nil
+}
+
+// DeleteAtom: Gives one reference to an atom back.
+//
+// Win32: GlobalDeleteAtom. Rules: AT-4, AT-8, AT-12.
+func (c *Conn) DeleteAtom(ctx context.Context, q AtomRequest) error {
+	_, err := c.call(ctx, wire.OpDeleteAtom, wire.AppendAtomRequest(nil, &q), nil)
+	return err
+}
+
+// GetAtomName: Gives the string of an atom, as it was first spelled.
+//
+// Win32: GlobalGetAtomName. Rules: AT-4, AT-13, AT-14.
+func (c *Conn) GetAtomName(ctx context.Context, q AtomRequest) (NameReply, error) {
+	b, err := c.call(ctx, wire.OpGetAtomName, wire.AppendAtomRequest(nil, &q), nil)
+	if err != nil {
+		return NameReply{}, err
+	}
+	r, err := wire.DecodeNameReply(b)
+	if err != nil {
+		return NameReply{}, c.garbled(wire.OpGetAtomName, err)
+	}
+	return *r, nil
+}
+
+// RegisterWindowMessage: Registers a message or clipboard format by name, for the whole session.
+//
+// Win32: RegisterWindowMessage. Rules: MSG-29, AT-17, CB-17.
+func (c *Conn) RegisterWindowMessage(ctx context.Context, q NamedRequest) (NumberReply, error) {
+	b, err := c.call(ctx, wire.OpRegisterWindowMessage, wire.AppendNamedRequest(nil, &q), nil)
+	if err != nil {
+		return NumberReply{}, err
+	}
+	r, err := wire.DecodeNumberReply(b)
+	if err != nil {
+		return NumberReply{}, c.garbled(wire.OpRegisterWindowMessage, err)
+	}
+	return *r, nil
+}
+
+// GetClipboardFormatName: Gives the name of a registered clipboard format.
+//
+// Win32: GetClipboardFormatName. Rules: CB-17.
+func (c *Conn) GetClipboardFormatName(ctx context.Context, q NumberRequest) (NameReply, error) {
+	b, err := c.call(ctx, wire.OpGetClipboardFormatName, wire.AppendNumberRequest(nil, &q), nil)
+	if err != nil {
+		return NameReply{}, err
+	}
+	r, err := wire.DecodeNameReply(b)
+	if err != nil {
+		return NameReply{}, c.garbled(wire.OpGetClipboardFormatName, err)
+	}
+	return *r, nil
+}
+
+// RegisterClass: Registers a window class of the process; the procedure is a number of the process.
+//
+// Win32: RegisterClassEx. Rules: WN-10, AT-17.
+func (c *Conn) RegisterClass(ctx context.Context, q RegisterClassRequest) (NumberReply, error) {
+	b, err := c.call(ctx, wire.OpRegisterClass, wire.AppendRegisterClassRequest(nil, &q), nil)
+	if err != nil {
+		return NumberReply{}, err
+	}
+	r, err := wire.DecodeNumberReply(b)
+	if err != nil {
+		return NumberReply{}, c.garbled(wire.OpRegisterClass, err)
+	}
+	return *r, nil
+}
+
+// UnregisterClass: Takes a class away that has no windows.
+//
+// Win32: UnregisterClass. Rules: WN-10.
+func (c *Conn) UnregisterClass(ctx context.Context, q NamedRequest) error {
+	_, err := c.call(ctx, wire.OpUnregisterClass, wire.AppendNamedRequest(nil, &q), nil)
+	return err
+}
+
+// CreateWindow: Makes a window on the thread's desktop; the result is its handle, 0 when its procedure
+// refused. It may wait; cancelling ctx ends the wait and keeps the connection.
+//
+// Win32: CreateWindowEx. Rules: WN-1, WN-2, WN-3, WN-6, WN-8, DT-27, DT-28.
+func (c *Conn) CreateWindow(ctx context.Context, q CreateWindowRequest) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpCreateWindow, wire.AppendCreateWindowRequest(nil, &q), nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpCreateWindow, err)
+	}
+	return *r, nil
+}
+
+// DestroyWindow: Destroys a window of the thread and those below and owned by it. It may wait;
+// cancelling ctx ends the wait and keeps the connection.
+//
+// Win32: DestroyWindow. Rules: MSG-26, CB-11.
+func (c *Conn) DestroyWindow(ctx context.Context, q WindowRequest) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpDestroyWindow, wire.AppendWindowRequest(nil, &q), nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpDestroyWindow, err)
+	}
+	return *r, nil
+}
+
+// IsWindow: Tells whether a handle names a window that the caller may know of.
+//
+// Win32: IsWindow. Rules: WN-1, WN-4, WN-5.
+func (c *Conn) IsWindow(ctx context.Context, q WindowRequest) (BoolReply, error) {
+	b, err := c.call(ctx, wire.OpIsWindow, wire.AppendWindowRequest(nil, &q), nil)
+	if err != nil {
+		return BoolReply{}, err
+	}
+	r, err := wire.DecodeBoolReply(b)
+	if err != nil {
+		return BoolReply{}, c.garbled(wire.OpIsWindow, err)
+	}
+	return *r, nil
+}
+
+// GetWindowInfo: Gives owner, class, title, place and styles of a window.
+//
+// Win32: GetWindowInfo. Rules: WN-3, WN-4.
+func (c *Conn) GetWindowInfo(ctx context.Context, q WindowRequest) (WindowInfoReply, error) {
+	b, err := c.call(ctx, wire.OpGetWindowInfo, wire.AppendWindowRequest(nil, &q), nil)
+	if err != nil {
+		return WindowInfoReply{}, err
+	}
+	r, err := wire.DecodeWindowInfoReply(b)
+	if err != nil {
+		return WindowInfoReply{}, c.garbled(wire.OpGetWindowInfo, err)
+	}
+	return *r, nil
+}
+
+// GetWindow: Gives a window that stands in a relation to another.
+//
+// Win32: GetWindow. Rules: WN-7.
+func (c *Conn) GetWindow(ctx context.Context, q RelatedWindowRequest) (WindowReply, error) {
+	b, err := c.call(ctx, wire.OpGetWindow, wire.AppendRelatedWindowRequest(nil, &q), nil)
+	if err != nil {
+		return WindowReply{}, err
+	}
+	r, err := wire.DecodeWindowReply(b)
+	if err != nil {
+		return WindowReply{}, c.garbled(wire.OpGetWindow, err)
+	}
+	return *r, nil
+}
+
+// FindWindow: Finds a window of the thread's desktop by class and title; 0 when there is none.
+//
+// Win32: FindWindowEx. Rules: WN-7, WN-8.
+func (c *Conn) FindWindow(ctx context.Context, q FindWindowRequest) (WindowReply, error) {
+	b, err := c.call(ctx, wire.OpFindWindow, wire.AppendFindWindowRequest(nil, &q), nil)
+	if err != nil {
+		return WindowReply{}, err
+	}
+	r, err := wire.DecodeWindowReply(b)
+	if err != nil {
+		return WindowReply{}, c.garbled(wire.OpFindWindow, err)
+	}
+	return *r, nil
+}
+
+// EnumDesktopWindows: Lists the top-level windows of a desktop in z-order; handle 0 is the thread's
+// own.
+//
+// Win32: EnumDesktopWindows. Rules: DT-32, WN-7.
+func (c *Conn) EnumDesktopWindows(ctx context.Context, q HandleRequest) (WindowsReply, error) {
+	b, err := c.call(ctx, wire.OpEnumDesktopWindows, wire.AppendHandleRequest(nil, &q), nil)
+	if err != nil {
+		return WindowsReply{}, err
+	}
+	r, err := wire.DecodeWindowsReply(b)
+	if err != nil {
+		return WindowsReply{}, c.garbled(wire.OpEnumDesktopWindows, err)
+	}
+	return *r, nil
+}
+
+// EnumChildWindows: Lists the windows below one.
+//
+// Win32: EnumChildWindows. Rules: WN-7.
+func (c *Conn) EnumChildWindows(ctx context.Context, q WindowRequest) (WindowsReply, error) {
+	b, err := c.call(ctx, wire.OpEnumChildWindows, wire.AppendWindowRequest(nil, &q), nil)
+	if err != nil {
+		return WindowsReply{}, err
+	}
+	r, err := wire.DecodeWindowsReply(b)
+	if err != nil {
+		return WindowsReply{}, c.garbled(wire.OpEnumChildWindows, err)
+	}
+	return *r, nil
+}
+
+// SetWindowText: Sets a window's title, as the default procedure does for WM_SETTEXT.
+//
+// Win32: DefWindowProc. Rules: DT-27, DT-28, AR-21.
+func (c *Conn) SetWindowText(ctx context.Context, q SetWindowTextRequest) error {
+	_, err := c.call(ctx, wire.OpSetWindowText, wire.AppendSetWindowTextRequest(nil, &q), nil)
+	return err
+}
+
+// SetWindowPos: Moves, sizes, shows, hides and reorders a window.
+//
+// Win32: SetWindowPos. Rules: WN-9, AR-21.
+func (c *Conn) SetWindowPos(ctx context.Context, q SetWindowPosRequest) error {
+	_, err := c.call(ctx, wire.OpSetWindowPos, wire.AppendSetWindowPosRequest(nil, &q), nil)
+	return err
+}
+
+// SetParent: Puts a window below another and gives the parent it had.
+//
+// Win32: SetParent. Rules: WN-6.
+func (c *Conn) SetParent(ctx context.Context, q SetParentRequest) (WindowReply, error) {
+	b, err := c.call(ctx, wire.OpSetParent, wire.AppendSetParentRequest(nil, &q), nil)
+	if err != nil {
+		return WindowReply{}, err
+	}
+	r, err := wire.DecodeWindowReply(b)
+	if err != nil {
+		return WindowReply{}, c.garbled(wire.OpSetParent, err)
+	}
+	return *r, nil
+}
+
+// SetWindowLong: Changes a number of a window of the process: user data 0, procedure 1, style 2,
+// extended style 3, id 4.
+//
+// Win32: SetWindowLongPtr. Rules: WN-3.
+func (c *Conn) SetWindowLong(ctx context.Context, q SetWindowLongRequest) (ResultReply, error) {
+	b, err := c.call(ctx, wire.OpSetWindowLong, wire.AppendSetWindowLongRequest(nil, &q), nil)
+	if err != nil {
+		return ResultReply{}, err
+	}
+	r, err := wire.DecodeResultReply(b)
+	if err != nil {
+		return ResultReply{}, c.garbled(wire.OpSetWindowLong, err)
+	}
+	return *r, nil
+}
+
+// InvalidateWindow: Makes a WM_PAINT due for a window.
+//
+// Win32: InvalidateRect. Rules: MSG-19.
+func (c *Conn) InvalidateWindow(ctx context.Context, q WindowRequest) error {
+	_, err := c.call(ctx, wire.OpInvalidateWindow, wire.AppendWindowRequest(nil, &q), nil)
+	return err
+}
+
+// ValidateWindow: Says that a window has been painted.
+//
+// Win32: ValidateRect. Rules: MSG-19.
+func (c *Conn) ValidateWindow(ctx context.Context, q WindowRequest) error {
+	_, err := c.call(ctx, wire.OpValidateWindow, wire.AppendWindowRequest(nil, &q), nil)
+	return err
+}
+
+// GetDesktopWindow: Gives the root window of the thread's desktop.
+//
+// Win32: GetDesktopWindow. Rules: WN-12.
+func (c *Conn) GetDesktopWindow(ctx context.Context) (WindowReply, error) {
+	b, err := c.call(ctx, wire.OpGetDesktopWindow, nil, nil)
+	if err != nil {
+		return WindowReply{}, err
+	}
+	r, err := wire.DecodeWindowReply(b)
+	if err != nil {
+		return WindowReply{}, c.garbled(wire.OpGetDesktopWindow, err)
+	}
+	return *r, nil
+}
+
+// GetForegroundWindow: Gives the foreground window, to threads on the input desktop.
+//
+// Win32: GetForegroundWindow. Rules: WN-13.
+func (c *Conn) GetForegroundWindow(ctx context.Context) (WindowReply, error) {
+	b, err := c.call(ctx, wire.OpGetForegroundWindow, nil, nil)
+	if err != nil {
+		return WindowReply{}, err
+	}
+	r, err := wire.DecodeWindowReply(b)
+	if err != nil {
+		return WindowReply{}, c.garbled(wire.OpGetForegroundWindow, err)
+	}
+	return *r, nil
+}
+
+// SetForegroundWindow: Makes a window of the input desktop the foreground window and tells whether it
+// did.
+//
+// Win32: SetForegroundWindow. Rules: WN-14, WN-15.
+func (c *Conn) SetForegroundWindow(ctx context.Context, q WindowRequest) (BoolReply, error) {
+	b, err := c.call(ctx, wire.OpSetForegroundWindow, wire.AppendWindowRequest(nil, &q), nil)
+	if err != nil {
+		return BoolReply{}, err
+	}
+	r, err := wire.DecodeBoolReply(b)
+	if err != nil {
+		return BoolReply{}, c.garbled(wire.OpSetForegroundWindow, err)
+	}
+	return *r, nil
+}
+
+// AllowSetForegroundWindow: Lets a process take the foreground once.
+//
+// Win32: AllowSetForegroundWindow. Rules: WN-15.
+func (c *Conn) AllowSetForegroundWindow(ctx context.Context, q NumberRequest) error {
+	_, err := c.call(ctx, wire.OpAllowSetForegroundWindow, wire.AppendNumberRequest(nil, &q), nil)
+	return err
+}
+
+// AttachThreadInput: Lets two threads of a desktop share their input state, or ends that.
+//
+// Win32: AttachThreadInput. Rules: WN-16, UI-9.
+func (c *Conn) AttachThreadInput(ctx context.Context, q AttachThreadInputRequest) error {
+	_, err := c.call(ctx, wire.OpAttachThreadInput, wire.AppendAttachThreadInputRequest(nil, &q), nil)
+	return err
+}
+
+// SetProp: Keeps a number with a window under a name.
+//
+// Win32: SetProp. Rules: DT-28.
+func (c *Conn) SetProp(ctx context.Context, q PropRequest) error {
+	_, err := c.call(ctx, wire.OpSetProp, wire.AppendPropRequest(nil, &q), nil)
+	return err
+}
+
+// GetProp: Gives a number that is kept with a window, 0 for none.
+//
+// Win32: GetProp. Rules: WN-4.
+func (c *Conn) GetProp(ctx context.Context, q PropRequest) (ResultReply, error) {
+	b, err := c.call(ctx, wire.OpGetProp, wire.AppendPropRequest(nil, &q), nil)
+	if err != nil {
+		return ResultReply{}, err
+	}
+	r, err := wire.DecodeResultReply(b)
+	if err != nil {
+		return ResultReply{}, c.garbled(wire.OpGetProp, err)
+	}
+	return *r, nil
+}
+
+// RemoveProp: Takes a number that is kept with a window away and gives it.
+//
+// Win32: RemoveProp. Rules: DT-28.
+func (c *Conn) RemoveProp(ctx context.Context, q PropRequest) (ResultReply, error) {
+	b, err := c.call(ctx, wire.OpRemoveProp, wire.AppendPropRequest(nil, &q), nil)
+	if err != nil {
+		return ResultReply{}, err
+	}
+	r, err := wire.DecodeResultReply(b)
+	if err != nil {
+		return ResultReply{}, c.garbled(wire.OpRemoveProp, err)
+	}
+	return *r, nil
+}
+
+// SendWindowMessage: Sends a message to a window or to every top-level window of the desktop, and
+// gives the result. It may wait; cancelling ctx ends the wait and keeps the connection.
+//
+// Win32: SendMessageTimeout. Rules: MSG-3, MSG-7, MSG-8, MSG-10, MSG-23, MSG-24, MSG-26, MSG-31.
+func (c *Conn) SendWindowMessage(ctx context.Context, q SendWindowMessageRequest) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpSendWindowMessage, wire.AppendSendWindowMessageRequest(nil, &q), nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpSendWindowMessage, err)
+	}
+	return *r, nil
+}
+
+// PostMessage: Posts a message to a window, to the calling thread for 0, or to every top-level window
+// of the desktop.
+//
+// Win32: PostMessage. Rules: MSG-3, MSG-6, MSG-7, MSG-10, MSG-15, MSG-16.
+func (c *Conn) PostMessage(ctx context.Context, q PostMessageRequest) error {
+	_, err := c.call(ctx, wire.OpPostMessage, wire.AppendPostMessageRequest(nil, &q), nil)
+	return err
+}
+
+// PostThreadMessage: Posts a message to a thread that has a queue.
+//
+// Win32: PostThreadMessage. Rules: MSG-9, MSG-14, MSG-16.
+func (c *Conn) PostThreadMessage(ctx context.Context, q PostThreadMessageRequest) error {
+	_, err := c.call(ctx, wire.OpPostThreadMessage, wire.AppendPostThreadMessageRequest(nil, &q), nil)
+	return err
+}
+
+// PostQuitMessage: Makes the thread's next retrieval with no posted message left give WM_QUIT.
+//
+// Win32: PostQuitMessage. Rules: MSG-18.
+func (c *Conn) PostQuitMessage(ctx context.Context, q NumberRequest) error {
+	_, err := c.call(ctx, wire.OpPostQuitMessage, wire.AppendNumberRequest(nil, &q), nil)
+	return err
+}
+
+// GetMessage: Retrieves the next message that fits, waiting for it. It may wait; cancelling ctx ends
+// the wait and keeps the connection.
+//
+// Win32: GetMessage. Rules: MSG-17, MSG-18, MSG-20, MSG-23.
+func (c *Conn) GetMessage(ctx context.Context, q GetMessageRequest) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpGetMessage, wire.AppendGetMessageRequest(nil, &q), nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpGetMessage, err)
+	}
+	return *r, nil
+}
+
+// PeekMessage: Retrieves a message if one is there. It may wait; cancelling ctx ends the wait and
+// keeps the connection.
+//
+// Win32: PeekMessage. Rules: MSG-17, MSG-18, MSG-20, MSG-23.
+func (c *Conn) PeekMessage(ctx context.Context, q GetMessageRequest) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpPeekMessage, wire.AppendGetMessageRequest(nil, &q), nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpPeekMessage, err)
+	}
+	return *r, nil
+}
+
+// AnswerCall: Gives the result of a procedure that the thread ran.
+//
+// Rules: MSG-23.
+func (c *Conn) AnswerCall(ctx context.Context, q AnswerCallRequest) error {
+	_, err := c.call(ctx, wire.OpAnswerCall, wire.AppendAnswerCallRequest(nil, &q), nil)
+	return err
+}
+
+// ContinueCall: Goes on with a call that gave a procedure to be run. It may wait; cancelling ctx ends
+// the wait and keeps the connection.
+//
+// Rules: MSG-23.
+func (c *Conn) ContinueCall(ctx context.Context, q ContinueRequest) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpContinueCall, wire.AppendContinueRequest(nil, &q), nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpContinueCall, err)
+	}
+	return *r, nil
+}
+
+// ReplyMessage: Lets the sender of the message that the thread runs go on.
+//
+// Win32: ReplyMessage. Rules: MSG-27.
+func (c *Conn) ReplyMessage(ctx context.Context, q ResultRequest) (BoolReply, error) {
+	b, err := c.call(ctx, wire.OpReplyMessage, wire.AppendResultRequest(nil, &q), nil)
+	if err != nil {
+		return BoolReply{}, err
+	}
+	r, err := wire.DecodeBoolReply(b)
+	if err != nil {
+		return BoolReply{}, c.garbled(wire.OpReplyMessage, err)
+	}
+	return *r, nil
+}
+
+// InSendMessageEx: Gives how the message came that the thread runs.
+//
+// Win32: InSendMessageEx. Rules: MSG-27.
+func (c *Conn) InSendMessageEx(ctx context.Context) (NumberReply, error) {
+	b, err := c.call(ctx, wire.OpInSendMessageEx, nil, nil)
+	if err != nil {
+		return NumberReply{}, err
+	}
+	r, err := wire.DecodeNumberReply(b)
+	if err != nil {
+		return NumberReply{}, c.garbled(wire.OpInSendMessageEx, err)
+	}
+	return *r, nil
+}
+
+// GetQueueStatus: Gives which kinds of messages are there and which are new.
+//
+// Win32: GetQueueStatus. Rules: MSG-21.
+func (c *Conn) GetQueueStatus(ctx context.Context, q NumberRequest) (NumberReply, error) {
+	b, err := c.call(ctx, wire.OpGetQueueStatus, wire.AppendNumberRequest(nil, &q), nil)
+	if err != nil {
+		return NumberReply{}, err
+	}
+	r, err := wire.DecodeNumberReply(b)
+	if err != nil {
+		return NumberReply{}, c.garbled(wire.OpGetQueueStatus, err)
+	}
+	return *r, nil
+}
+
+// IsHungAppWindow: Tells whether the thread of a window lets messages wait.
+//
+// Win32: IsHungAppWindow. Rules: MSG-25.
+func (c *Conn) IsHungAppWindow(ctx context.Context, q WindowRequest) (BoolReply, error) {
+	b, err := c.call(ctx, wire.OpIsHungAppWindow, wire.AppendWindowRequest(nil, &q), nil)
+	if err != nil {
+		return BoolReply{}, err
+	}
+	r, err := wire.DecodeBoolReply(b)
+	if err != nil {
+		return BoolReply{}, c.garbled(wire.OpIsHungAppWindow, err)
+	}
+	return *r, nil
+}
+
+// SetWindowTimer: Starts a window timer and gives its number.
+//
+// Win32: SetTimer. Rules: MSG-36.
+func (c *Conn) SetWindowTimer(ctx context.Context, q WindowTimerRequest) (ResultReply, error) {
+	b, err := c.call(ctx, wire.OpSetWindowTimer, wire.AppendWindowTimerRequest(nil, &q), nil)
+	if err != nil {
+		return ResultReply{}, err
+	}
+	r, err := wire.DecodeResultReply(b)
+	if err != nil {
+		return ResultReply{}, c.garbled(wire.OpSetWindowTimer, err)
+	}
+	return *r, nil
+}
+
+// KillWindowTimer: Stops a window timer.
+//
+// Win32: KillTimer. Rules: MSG-36.
+func (c *Conn) KillWindowTimer(ctx context.Context, q WindowTimerRequest) error {
+	_, err := c.call(ctx, wire.OpKillWindowTimer, wire.AppendWindowTimerRequest(nil, &q), nil)
+	return err
+}
+
+// BroadcastSystemMessage: Sends a message to the top-level windows of the desktop, or of all desktops
+// of the session. It may wait; cancelling ctx ends the wait and keeps the connection.
+//
+// Win32: BroadcastSystemMessage. Rules: MSG-11, MSG-12, MSG-28.
+func (c *Conn) BroadcastSystemMessage(ctx context.Context, q BroadcastRequest) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpBroadcastSystemMessage, wire.AppendBroadcastRequest(nil, &q), nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpBroadcastSystemMessage, err)
+	}
+	return *r, nil
+}
+
+// StageData: Collects data that is too long for one request; the next call that says so takes it.
+//
+// Rules: MSG-31, CB-9.
+func (c *Conn) StageData(ctx context.Context, q DataRequest) error {
+	_, err := c.call(ctx, wire.OpStageData, wire.AppendDataRequest(nil, &q), nil)
+	return err
+}
+
+// SetWindowsHook: Installs a hook procedure for a thread, or for all of the thread's desktop.
+//
+// Win32: SetWindowsHookEx. Rules: HK-2, HK-3, HK-4, HK-5, HK-8, UI-9.
+func (c *Conn) SetWindowsHook(ctx context.Context, q SetHookRequest) (WindowReply, error) {
+	b, err := c.call(ctx, wire.OpSetWindowsHook, wire.AppendSetHookRequest(nil, &q), nil)
+	if err != nil {
+		return WindowReply{}, err
+	}
+	r, err := wire.DecodeWindowReply(b)
+	if err != nil {
+		return WindowReply{}, c.garbled(wire.OpSetWindowsHook, err)
+	}
+	return *r, nil
+}
+
+// UnhookWindowsHook: Removes a hook of the process.
+//
+// Win32: UnhookWindowsHookEx. Rules: HK-6.
+func (c *Conn) UnhookWindowsHook(ctx context.Context, q WindowRequest) error {
+	_, err := c.call(ctx, wire.OpUnhookWindowsHook, wire.AppendWindowRequest(nil, &q), nil)
+	return err
+}
+
+// CallNextHook: Passes the event of the hook procedure that the thread runs on to the next hook. It
+// may wait; cancelling ctx ends the wait and keeps the connection.
+//
+// Win32: CallNextHookEx. Rules: HK-5.
+func (c *Conn) CallNextHook(ctx context.Context) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpCallNextHook, nil, nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpCallNextHook, err)
+	}
+	return *r, nil
+}
+
+// ChangeWindowMessageFilter: Lets a message from lower integrity through, to the process for window 0
+// or to one window, or stops that.
+//
+// Win32: ChangeWindowMessageFilterEx. Rules: UI-6, UI-7, UI-8.
+func (c *Conn) ChangeWindowMessageFilter(ctx context.Context, q MessageFilterRequest) (NumberReply, error) {
+	b, err := c.call(ctx, wire.OpChangeWindowMessageFilter, wire.AppendMessageFilterRequest(nil, &q), nil)
+	if err != nil {
+		return NumberReply{}, err
+	}
+	r, err := wire.DecodeNumberReply(b)
+	if err != nil {
+		return NumberReply{}, c.garbled(wire.OpChangeWindowMessageFilter, err)
+	}
+	return *r, nil
+}
+
+// OpenClipboard: Opens the clipboard of the process's window station.
+//
+// Win32: OpenClipboard. Rules: CB-1, CB-3, CB-4.
+func (c *Conn) OpenClipboard(ctx context.Context, q WindowRequest) error {
+	_, err := c.call(ctx, wire.OpOpenClipboard, wire.AppendWindowRequest(nil, &q), nil)
+	return err
+}
+
+// CloseClipboard: Closes the clipboard and tells those who watch it.
+//
+// Win32: CloseClipboard. Rules: CB-6, CB-14, CB-18.
+func (c *Conn) CloseClipboard(ctx context.Context) error {
+	_, err := c.call(ctx, wire.OpCloseClipboard, nil, nil)
+	return err
+}
+
+// EmptyClipboard: Drops the contents and makes the window that opened the clipboard its owner. It may
+// wait; cancelling ctx ends the wait and keeps the connection.
+//
+// Win32: EmptyClipboard. Rules: CB-7, CB-13.
+func (c *Conn) EmptyClipboard(ctx context.Context) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpEmptyClipboard, nil, nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpEmptyClipboard, err)
+	}
+	return *r, nil
+}
+
+// SetClipboardData: Places data in a format, or promises it.
+//
+// Win32: SetClipboardData. Rules: CB-8, CB-9, CB-10, CB-13.
+func (c *Conn) SetClipboardData(ctx context.Context, q SetClipboardRequest) error {
+	_, err := c.call(ctx, wire.OpSetClipboardData, wire.AppendSetClipboardRequest(nil, &q), nil)
+	return err
+}
+
+// GetClipboardData: Gives data of a format from an offset on; the result is the whole length. It may
+// wait; cancelling ctx ends the wait and keeps the connection.
+//
+// Win32: GetClipboardData. Rules: CB-6, CB-10, CB-18.
+func (c *Conn) GetClipboardData(ctx context.Context, q GetClipboardRequest) (DeliveryReply, error) {
+	b, err := c.call(ctx, wire.OpGetClipboardData, wire.AppendGetClipboardRequest(nil, &q), nil)
+	if err != nil {
+		return DeliveryReply{}, err
+	}
+	r, err := wire.DecodeDeliveryReply(b)
+	if err != nil {
+		return DeliveryReply{}, c.garbled(wire.OpGetClipboardData, err)
+	}
+	return *r, nil
+}
+
+// EnumClipboardFormats: Lists the formats of the clipboard, which must be open.
+//
+// Win32: EnumClipboardFormats. Rules: CB-6, CB-18, CB-19.
+func (c *Conn) EnumClipboardFormats(ctx context.Context) (NumbersReply, error) {
+	b, err := c.call(ctx, wire.OpEnumClipboardFormats, nil, nil)
+	if err != nil {
+		return NumbersReply{}, err
+	}
+	r, err := wire.DecodeNumbersReply(b)
+	if err != nil {
+		return NumbersReply{}, c.garbled(wire.OpEnumClipboardFormats, err)
+	}
+	return *r, nil
+}
+
+// GetClipboardState: Gives sequence number, owner, opener, viewer and formats of the clipboard.
+//
+// Win32: GetClipboardSequenceNumber. Rules: CB-3, CB-13, CB-19.
+func (c *Conn) GetClipboardState(ctx context.Context) (ClipboardStateReply, error) {
+	b, err := c.call(ctx, wire.OpGetClipboardState, nil, nil)
+	if err != nil {
+		return ClipboardStateReply{}, err
+	}
+	r, err := wire.DecodeClipboardStateReply(b)
+	if err != nil {
+		return ClipboardStateReply{}, c.garbled(wire.OpGetClipboardState, err)
+	}
+	return *r, nil
+}
+
+// ClipboardListener: Makes a window a listener of the clipboard, or ends that.
+//
+// Win32: AddClipboardFormatListener. Rules: CB-14.
+func (c *Conn) ClipboardListener(ctx context.Context, q ClipboardListenerRequest) error {
+	_, err := c.call(ctx, wire.OpClipboardListener, wire.AppendClipboardListenerRequest(nil, &q), nil)
+	return err
+}
+
+// SetClipboardViewer: Puts a window at the head of the clipboard's viewers and gives the one that was
+// there.
+//
+// Win32: SetClipboardViewer. Rules: CB-15.
+func (c *Conn) SetClipboardViewer(ctx context.Context, q WindowRequest) (WindowReply, error) {
+	b, err := c.call(ctx, wire.OpSetClipboardViewer, wire.AppendWindowRequest(nil, &q), nil)
+	if err != nil {
+		return WindowReply{}, err
+	}
+	r, err := wire.DecodeWindowReply(b)
+	if err != nil {
+		return WindowReply{}, c.garbled(wire.OpSetClipboardViewer, err)
+	}
+	return *r, nil
+}
+
+// ChangeClipboardChain: Takes a window out of the chain of the clipboard's viewers.
+//
+// Win32: ChangeClipboardChain. Rules: CB-15.
+func (c *Conn) ChangeClipboardChain(ctx context.Context, q ClipboardChainRequest) error {
+	_, err := c.call(ctx, wire.OpChangeClipboardChain, wire.AppendClipboardChainRequest(nil, &q), nil)
+	return err
+}

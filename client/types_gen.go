@@ -23,14 +23,30 @@ type AccountsReply = api.AccountsReply
 // AddAccountRequest is the request of AddAccount.
 type AddAccountRequest = api.AddAccountRequest
 
+// AnswerCallRequest is the request of AnswerCall.
+type AnswerCallRequest = api.AnswerCallRequest
+
+// AtomNameRequest names an atom: nil is MAKEINTATOM(Integer). Local is the
+// process's table instead of the window station's.
+type AtomNameRequest = api.AtomNameRequest
+
+// AtomRequest is the request of DeleteAtom, GetAtomName.
+type AtomRequest = api.AtomRequest
+
+// AttachThreadInputRequest is the request of AttachThreadInput.
+type AttachThreadInputRequest = api.AttachThreadInputRequest
+
 // AuditRecord is one refusal.
 type AuditRecord = api.AuditRecord
 
 // AuditReply is the reply of ReadAudit.
 type AuditReply = api.AuditReply
 
-// BoolReply is the reply of IsProcessInJob, CompareObjectHandles.
+// BoolReply is the reply of IsProcessInJob, CompareObjectHandles, IsWindow and others.
 type BoolReply = api.BoolReply
+
+// BroadcastRequest is the request of BroadcastSystemMessage.
+type BroadcastRequest = api.BroadcastRequest
 
 // BytesReply is the reply of GetUserObjectInformation, GetUserObjectSecurity, WTSQuerySessionInformation and others.
 type BytesReply = api.BytesReply
@@ -41,6 +57,15 @@ type CaptureReply = api.CaptureReply
 // CaptureRequest is the request of CaptureDesktop.
 type CaptureRequest = api.CaptureRequest
 
+// ClipboardChainRequest is the request of ChangeClipboardChain.
+type ClipboardChainRequest = api.ClipboardChainRequest
+
+// ClipboardListenerRequest is the request of ClipboardListener.
+type ClipboardListenerRequest = api.ClipboardListenerRequest
+
+// ClipboardStateReply is the reply of GetClipboardState.
+type ClipboardStateReply = api.ClipboardStateReply
+
 // CloseNamespaceRequest is the request of ClosePrivateNamespace.
 type CloseNamespaceRequest = api.CloseNamespaceRequest
 
@@ -49,6 +74,9 @@ type CompareHandlesRequest = api.CompareHandlesRequest
 
 // ConnectSessionRequest is the request of WTSConnectSession.
 type ConnectSessionRequest = api.ConnectSessionRequest
+
+// ContinueRequest is the request of ContinueCall.
+type ContinueRequest = api.ContinueRequest
 
 // ControlServiceRequest is the request of ControlService.
 type ControlServiceRequest = api.ControlServiceRequest
@@ -92,8 +120,19 @@ type CreateTimerRequest = api.CreateTimerRequest
 // CreateTreeRequest is the request of CreateDirectoryObject, CreateSymbolicLinkObject.
 type CreateTreeRequest = api.CreateTreeRequest
 
+// CreateWindowRequest is the request of CreateWindow.
+type CreateWindowRequest = api.CreateWindowRequest
+
 // CreateWindowStationRequest is the request of CreateWindowStation.
 type CreateWindowStationRequest = api.CreateWindowStationRequest
+
+// DataRequest is the request of StageData.
+type DataRequest = api.DataRequest
+
+// DeliveryReply says what the thread is to do next. Kind: 0 nothing is there,
+// 1 a message was retrieved, 2 run a procedure, 3 the call is over. Call: 0 a
+// window's procedure, 1 a hook's, 2 a SendMessageCallback's.
+type DeliveryReply = api.DeliveryReply
 
 // Desktop is a desktop as tools show it.
 type Desktop = api.Desktop
@@ -129,8 +168,17 @@ type Fact = api.Fact
 // Feature is part of other structs.
 type Feature = api.Feature
 
+// FindWindowRequest: an empty class and a nil title fit every window.
+type FindWindowRequest = api.FindWindowRequest
+
 // FlagsReply is the reply of GetHandleInformation.
 type FlagsReply = api.FlagsReply
+
+// GetClipboardRequest is the request of GetClipboardData.
+type GetClipboardRequest = api.GetClipboardRequest
+
+// GetMessageRequest is the request of GetMessage, PeekMessage.
+type GetMessageRequest = api.GetMessageRequest
 
 // HandleReply is the reply of OpenWindowStation, GetProcessWindowStation, OpenDesktop and others.
 type HandleReply = api.HandleReply
@@ -175,8 +223,17 @@ type MapViewRequest = api.MapViewRequest
 // Message is a message box that waits for a person.
 type Message = api.Message
 
+// MessageFilterRequest is the request of ChangeWindowMessageFilter.
+type MessageFilterRequest = api.MessageFilterRequest
+
 // MessagesReply is the reply of ListMessages.
 type MessagesReply = api.MessagesReply
+
+// NameReply is the reply of GetAtomName, GetClipboardFormatName.
+type NameReply = api.NameReply
+
+// NamedRequest is the request of RegisterWindowMessage, UnregisterClass.
+type NamedRequest = api.NamedRequest
 
 // NamesReply is the reply of EnumWindowStations, EnumDesktops.
 type NamesReply = api.NamesReply
@@ -186,6 +243,15 @@ type NextControlReply = api.NextControlReply
 
 // NextControlRequest is the request of NextServiceControl.
 type NextControlRequest = api.NextControlRequest
+
+// NumberReply is the reply of AddAtom, FindAtom, RegisterWindowMessage and others.
+type NumberReply = api.NumberReply
+
+// NumberRequest is the request of GetClipboardFormatName, AllowSetForegroundWindow, PostQuitMessage and others.
+type NumberRequest = api.NumberRequest
+
+// NumbersReply is the reply of EnumClipboardFormats.
+type NumbersReply = api.NumbersReply
 
 // Object is one entry of the object tree.
 type Object = api.Object
@@ -235,6 +301,12 @@ type PingReply = api.PingReply
 // PingRequest is the request of Ping.
 type PingRequest = api.PingRequest
 
+// PostMessageRequest is the request of PostMessage.
+type PostMessageRequest = api.PostMessageRequest
+
+// PostThreadMessageRequest is the request of PostThreadMessage.
+type PostThreadMessageRequest = api.PostThreadMessageRequest
+
 // PrivateNamespaceRequest names a boundary: its name and SIDs together are the
 // identity of the namespace. The label of an integrity level means at least
 // that level.
@@ -249,6 +321,9 @@ type ProcessIDsReply = api.ProcessIDsReply
 // ProcessesReply is the reply of EnumProcesses.
 type ProcessesReply = api.ProcessesReply
 
+// PropRequest is the request of SetProp, GetProp, RemoveProp.
+type PropRequest = api.PropRequest
+
 // QueryObjectReply is the reply of QueryObject.
 type QueryObjectReply = api.QueryObjectReply
 
@@ -261,8 +336,20 @@ type RedeemTicketReply = api.RedeemTicketReply
 // RedeemTicketRequest is the request of RedeemTicket.
 type RedeemTicketRequest = api.RedeemTicketRequest
 
+// RegisterClassRequest is the request of RegisterClass.
+type RegisterClassRequest = api.RegisterClassRequest
+
+// RelatedWindowRequest is the request of GetWindow.
+type RelatedWindowRequest = api.RelatedWindowRequest
+
 // ReleaseSemaphoreRequest is the request of ReleaseSemaphore.
 type ReleaseSemaphoreRequest = api.ReleaseSemaphoreRequest
+
+// ResultReply is the reply of SetWindowLong, GetProp, RemoveProp and others.
+type ResultReply = api.ResultReply
+
+// ResultRequest is the request of ReplyMessage.
+type ResultRequest = api.ResultRequest
 
 // RunInSessionRequest says what to start where. Nobody's token is handed out.
 type RunInSessionRequest = api.RunInSessionRequest
@@ -278,6 +365,10 @@ type SendMessageReply = api.SendMessageReply
 
 // SendMessageRequest is the request of WTSSendMessage.
 type SendMessageRequest = api.SendMessageRequest
+
+// SendWindowMessageRequest: Mode 0 waits, 1 is SendNotifyMessage, 2
+// SendMessageCallback. Timeout counts with Limited only.
+type SendWindowMessageRequest = api.SendWindowMessageRequest
 
 // Service is part of other structs.
 type Service = api.Service
@@ -318,14 +409,23 @@ type SessionWaitRequest = api.SessionWaitRequest
 // SessionsReply is the reply of WTSEnumerateSessions.
 type SessionsReply = api.SessionsReply
 
+// SetClipboardRequest is the request of SetClipboardData.
+type SetClipboardRequest = api.SetClipboardRequest
+
 // SetHandleInformationRequest is the request of SetHandleInformation.
 type SetHandleInformationRequest = api.SetHandleInformationRequest
+
+// SetHookRequest is the request of SetWindowsHook.
+type SetHookRequest = api.SetHookRequest
 
 // SetIndexRequest is the request of SetUserObjectInformation.
 type SetIndexRequest = api.SetIndexRequest
 
 // SetObjectSecurityRequest is the request of SetObjectSecurity.
 type SetObjectSecurityRequest = api.SetObjectSecurityRequest
+
+// SetParentRequest is the request of SetParent.
+type SetParentRequest = api.SetParentRequest
 
 // SetPasswordRequest is the request of SetAccountPassword.
 type SetPasswordRequest = api.SetPasswordRequest
@@ -344,6 +444,15 @@ type SetTimerRequest = api.SetTimerRequest
 
 // SetTokenSessionRequest is the request of SetTokenSession.
 type SetTokenSessionRequest = api.SetTokenSessionRequest
+
+// SetWindowLongRequest is the request of SetWindowLong.
+type SetWindowLongRequest = api.SetWindowLongRequest
+
+// SetWindowPosRequest is the request of SetWindowPos.
+type SetWindowPosRequest = api.SetWindowPosRequest
+
+// SetWindowTextRequest is the request of SetWindowText.
+type SetWindowTextRequest = api.SetWindowTextRequest
 
 // ShutdownRequest is the request of Shutdown.
 type ShutdownRequest = api.ShutdownRequest
@@ -398,5 +507,23 @@ type WaitReply = api.WaitReply
 // WaitRequest is the request of WaitForSingleObject.
 type WaitRequest = api.WaitRequest
 
+// WindowInfoReply is the reply of GetWindowInfo.
+type WindowInfoReply = api.WindowInfoReply
+
+// WindowMessage is one message of a queue.
+type WindowMessage = api.WindowMessage
+
+// WindowReply is the reply of GetWindow, FindWindow, SetParent and others.
+type WindowReply = api.WindowReply
+
+// WindowRequest is the request of DestroyWindow, IsWindow, GetWindowInfo and others.
+type WindowRequest = api.WindowRequest
+
 // WindowStation is a station as tools show it.
 type WindowStation = api.WindowStation
+
+// WindowTimerRequest is the request of SetWindowTimer, KillWindowTimer.
+type WindowTimerRequest = api.WindowTimerRequest
+
+// WindowsReply is the reply of EnumDesktopWindows, EnumChildWindows.
+type WindowsReply = api.WindowsReply

@@ -479,6 +479,233 @@ type Handler interface {
 	// SetKernelObjectSecurity: Replaces parts of the security descriptor of any object; open handles keep
 	// their rights. Win32: SetKernelObjectSecurity. Rules: SE-63.
 	SetKernelObjectSecurity(ctx context.Context, c *Call, q *api.SetSecurityRequest) error
+
+	// AddAtom: Gives a string its atom, or counts one more reference to it. Win32: GlobalAddAtom. Rules:
+	// AT-1, AT-3, AT-4, AT-5, AT-6, AT-7, AT-8, AT-9, AT-10.
+	AddAtom(ctx context.Context, c *Call, q *api.AtomNameRequest) (*api.NumberReply, error)
+
+	// FindAtom: Gives the atom of a string, without a reference. Win32: GlobalFindAtom. Rules: AT-4,
+	// AT-11.
+	FindAtom(ctx context.Context, c *Call, q *api.AtomNameRequest) (*api.NumberReply, error)
+
+	// DeleteAtom: Gives one reference to an atom back. Win32: GlobalDeleteAtom. Rules: AT-4, AT-8, AT-12.
+	DeleteAtom(ctx context.Context, c *Call, q *api.AtomRequest) error
+
+	// GetAtomName: Gives the string of an atom, as it was first spelled. Win32: GlobalGetAtomName. Rules:
+	// AT-4, AT-13, AT-14.
+	GetAtomName(ctx context.Context, c *Call, q *api.AtomRequest) (*api.NameReply, error)
+
+	// RegisterWindowMessage: Registers a message or clipboard format by name, for the whole session.
+	// Win32: RegisterWindowMessage. Rules: MSG-29, AT-17, CB-17.
+	RegisterWindowMessage(ctx context.Context, c *Call, q *api.NamedRequest) (*api.NumberReply, error)
+
+	// GetClipboardFormatName: Gives the name of a registered clipboard format. Win32:
+	// GetClipboardFormatName. Rules: CB-17.
+	GetClipboardFormatName(ctx context.Context, c *Call, q *api.NumberRequest) (*api.NameReply, error)
+
+	// RegisterClass: Registers a window class of the process; the procedure is a number of the process.
+	// Win32: RegisterClassEx. Rules: WN-10, AT-17.
+	RegisterClass(ctx context.Context, c *Call, q *api.RegisterClassRequest) (*api.NumberReply, error)
+
+	// UnregisterClass: Takes a class away that has no windows. Win32: UnregisterClass. Rules: WN-10.
+	UnregisterClass(ctx context.Context, c *Call, q *api.NamedRequest) error
+
+	// CreateWindow: Makes a window on the thread's desktop; the result is its handle, 0 when its procedure
+	// refused. Win32: CreateWindowEx. Rules: WN-1, WN-2, WN-3, WN-6, WN-8, DT-27, DT-28.
+	CreateWindow(ctx context.Context, c *Call, q *api.CreateWindowRequest) (*api.DeliveryReply, error)
+
+	// DestroyWindow: Destroys a window of the thread and those below and owned by it. Win32:
+	// DestroyWindow. Rules: MSG-26, CB-11.
+	DestroyWindow(ctx context.Context, c *Call, q *api.WindowRequest) (*api.DeliveryReply, error)
+
+	// IsWindow: Tells whether a handle names a window that the caller may know of. Win32: IsWindow. Rules:
+	// WN-1, WN-4, WN-5.
+	IsWindow(ctx context.Context, c *Call, q *api.WindowRequest) (*api.BoolReply, error)
+
+	// GetWindowInfo: Gives owner, class, title, place and styles of a window. Win32: GetWindowInfo. Rules:
+	// WN-3, WN-4.
+	GetWindowInfo(ctx context.Context, c *Call, q *api.WindowRequest) (*api.WindowInfoReply, error)
+
+	// GetWindow: Gives a window that stands in a relation to another. Win32: GetWindow. Rules: WN-7.
+	GetWindow(ctx context.Context, c *Call, q *api.RelatedWindowRequest) (*api.WindowReply, error)
+
+	// FindWindow: Finds a window of the thread's desktop by class and title; 0 when there is none. Win32:
+	// FindWindowEx. Rules: WN-7, WN-8.
+	FindWindow(ctx context.Context, c *Call, q *api.FindWindowRequest) (*api.WindowReply, error)
+
+	// EnumDesktopWindows: Lists the top-level windows of a desktop in z-order; handle 0 is the thread's
+	// own. Win32: EnumDesktopWindows. Rules: DT-32, WN-7.
+	EnumDesktopWindows(ctx context.Context, c *Call, q *api.HandleRequest) (*api.WindowsReply, error)
+
+	// EnumChildWindows: Lists the windows below one. Win32: EnumChildWindows. Rules: WN-7.
+	EnumChildWindows(ctx context.Context, c *Call, q *api.WindowRequest) (*api.WindowsReply, error)
+
+	// SetWindowText: Sets a window's title, as the default procedure does for WM_SETTEXT. Win32:
+	// DefWindowProc. Rules: DT-27, DT-28, AR-21.
+	SetWindowText(ctx context.Context, c *Call, q *api.SetWindowTextRequest) error
+
+	// SetWindowPos: Moves, sizes, shows, hides and reorders a window. Win32: SetWindowPos. Rules: WN-9,
+	// AR-21.
+	SetWindowPos(ctx context.Context, c *Call, q *api.SetWindowPosRequest) error
+
+	// SetParent: Puts a window below another and gives the parent it had. Win32: SetParent. Rules: WN-6.
+	SetParent(ctx context.Context, c *Call, q *api.SetParentRequest) (*api.WindowReply, error)
+
+	// SetWindowLong: Changes a number of a window of the process: user data 0, procedure 1, style 2,
+	// extended style 3, id 4. Win32: SetWindowLongPtr. Rules: WN-3.
+	SetWindowLong(ctx context.Context, c *Call, q *api.SetWindowLongRequest) (*api.ResultReply, error)
+
+	// InvalidateWindow: Makes a WM_PAINT due for a window. Win32: InvalidateRect. Rules: MSG-19.
+	InvalidateWindow(ctx context.Context, c *Call, q *api.WindowRequest) error
+
+	// ValidateWindow: Says that a window has been painted. Win32: ValidateRect. Rules: MSG-19.
+	ValidateWindow(ctx context.Context, c *Call, q *api.WindowRequest) error
+
+	// GetDesktopWindow: Gives the root window of the thread's desktop. Win32: GetDesktopWindow. Rules:
+	// WN-12.
+	GetDesktopWindow(ctx context.Context, c *Call) (*api.WindowReply, error)
+
+	// GetForegroundWindow: Gives the foreground window, to threads on the input desktop. Win32:
+	// GetForegroundWindow. Rules: WN-13.
+	GetForegroundWindow(ctx context.Context, c *Call) (*api.WindowReply, error)
+
+	// SetForegroundWindow: Makes a window of the input desktop the foreground window and tells whether it
+	// did. Win32: SetForegroundWindow. Rules: WN-14, WN-15.
+	SetForegroundWindow(ctx context.Context, c *Call, q *api.WindowRequest) (*api.BoolReply, error)
+
+	// AllowSetForegroundWindow: Lets a process take the foreground once. Win32: AllowSetForegroundWindow.
+	// Rules: WN-15.
+	AllowSetForegroundWindow(ctx context.Context, c *Call, q *api.NumberRequest) error
+
+	// AttachThreadInput: Lets two threads of a desktop share their input state, or ends that. Win32:
+	// AttachThreadInput. Rules: WN-16, UI-9.
+	AttachThreadInput(ctx context.Context, c *Call, q *api.AttachThreadInputRequest) error
+
+	// SetProp: Keeps a number with a window under a name. Win32: SetProp. Rules: DT-28.
+	SetProp(ctx context.Context, c *Call, q *api.PropRequest) error
+
+	// GetProp: Gives a number that is kept with a window, 0 for none. Win32: GetProp. Rules: WN-4.
+	GetProp(ctx context.Context, c *Call, q *api.PropRequest) (*api.ResultReply, error)
+
+	// RemoveProp: Takes a number that is kept with a window away and gives it. Win32: RemoveProp. Rules:
+	// DT-28.
+	RemoveProp(ctx context.Context, c *Call, q *api.PropRequest) (*api.ResultReply, error)
+
+	// SendWindowMessage: Sends a message to a window or to every top-level window of the desktop, and
+	// gives the result. Win32: SendMessageTimeout. Rules: MSG-3, MSG-7, MSG-8, MSG-10, MSG-23, MSG-24,
+	// MSG-26, MSG-31.
+	SendWindowMessage(ctx context.Context, c *Call, q *api.SendWindowMessageRequest) (*api.DeliveryReply, error)
+
+	// PostMessage: Posts a message to a window, to the calling thread for 0, or to every top-level window
+	// of the desktop. Win32: PostMessage. Rules: MSG-3, MSG-6, MSG-7, MSG-10, MSG-15, MSG-16.
+	PostMessage(ctx context.Context, c *Call, q *api.PostMessageRequest) error
+
+	// PostThreadMessage: Posts a message to a thread that has a queue. Win32: PostThreadMessage. Rules:
+	// MSG-9, MSG-14, MSG-16.
+	PostThreadMessage(ctx context.Context, c *Call, q *api.PostThreadMessageRequest) error
+
+	// PostQuitMessage: Makes the thread's next retrieval with no posted message left give WM_QUIT. Win32:
+	// PostQuitMessage. Rules: MSG-18.
+	PostQuitMessage(ctx context.Context, c *Call, q *api.NumberRequest) error
+
+	// GetMessage: Retrieves the next message that fits, waiting for it. Win32: GetMessage. Rules: MSG-17,
+	// MSG-18, MSG-20, MSG-23.
+	GetMessage(ctx context.Context, c *Call, q *api.GetMessageRequest) (*api.DeliveryReply, error)
+
+	// PeekMessage: Retrieves a message if one is there. Win32: PeekMessage. Rules: MSG-17, MSG-18, MSG-20,
+	// MSG-23.
+	PeekMessage(ctx context.Context, c *Call, q *api.GetMessageRequest) (*api.DeliveryReply, error)
+
+	// AnswerCall: Gives the result of a procedure that the thread ran. Rules: MSG-23.
+	AnswerCall(ctx context.Context, c *Call, q *api.AnswerCallRequest) error
+
+	// ContinueCall: Goes on with a call that gave a procedure to be run. Rules: MSG-23.
+	ContinueCall(ctx context.Context, c *Call, q *api.ContinueRequest) (*api.DeliveryReply, error)
+
+	// ReplyMessage: Lets the sender of the message that the thread runs go on. Win32: ReplyMessage. Rules:
+	// MSG-27.
+	ReplyMessage(ctx context.Context, c *Call, q *api.ResultRequest) (*api.BoolReply, error)
+
+	// InSendMessageEx: Gives how the message came that the thread runs. Win32: InSendMessageEx. Rules:
+	// MSG-27.
+	InSendMessageEx(ctx context.Context, c *Call) (*api.NumberReply, error)
+
+	// GetQueueStatus: Gives which kinds of messages are there and which are new. Win32: GetQueueStatus.
+	// Rules: MSG-21.
+	GetQueueStatus(ctx context.Context, c *Call, q *api.NumberRequest) (*api.NumberReply, error)
+
+	// IsHungAppWindow: Tells whether the thread of a window lets messages wait. Win32: IsHungAppWindow.
+	// Rules: MSG-25.
+	IsHungAppWindow(ctx context.Context, c *Call, q *api.WindowRequest) (*api.BoolReply, error)
+
+	// SetWindowTimer: Starts a window timer and gives its number. Win32: SetTimer. Rules: MSG-36.
+	SetWindowTimer(ctx context.Context, c *Call, q *api.WindowTimerRequest) (*api.ResultReply, error)
+
+	// KillWindowTimer: Stops a window timer. Win32: KillTimer. Rules: MSG-36.
+	KillWindowTimer(ctx context.Context, c *Call, q *api.WindowTimerRequest) error
+
+	// BroadcastSystemMessage: Sends a message to the top-level windows of the desktop, or of all desktops
+	// of the session. Win32: BroadcastSystemMessage. Rules: MSG-11, MSG-12, MSG-28.
+	BroadcastSystemMessage(ctx context.Context, c *Call, q *api.BroadcastRequest) (*api.DeliveryReply, error)
+
+	// StageData: Collects data that is too long for one request; the next call that says so takes it.
+	// Rules: MSG-31, CB-9.
+	StageData(ctx context.Context, c *Call, q *api.DataRequest) error
+
+	// SetWindowsHook: Installs a hook procedure for a thread, or for all of the thread's desktop. Win32:
+	// SetWindowsHookEx. Rules: HK-2, HK-3, HK-4, HK-5, HK-8, UI-9.
+	SetWindowsHook(ctx context.Context, c *Call, q *api.SetHookRequest) (*api.WindowReply, error)
+
+	// UnhookWindowsHook: Removes a hook of the process. Win32: UnhookWindowsHookEx. Rules: HK-6.
+	UnhookWindowsHook(ctx context.Context, c *Call, q *api.WindowRequest) error
+
+	// CallNextHook: Passes the event of the hook procedure that the thread runs on to the next hook.
+	// Win32: CallNextHookEx. Rules: HK-5.
+	CallNextHook(ctx context.Context, c *Call) (*api.DeliveryReply, error)
+
+	// ChangeWindowMessageFilter: Lets a message from lower integrity through, to the process for window 0
+	// or to one window, or stops that. Win32: ChangeWindowMessageFilterEx. Rules: UI-6, UI-7, UI-8.
+	ChangeWindowMessageFilter(ctx context.Context, c *Call, q *api.MessageFilterRequest) (*api.NumberReply, error)
+
+	// OpenClipboard: Opens the clipboard of the process's window station. Win32: OpenClipboard. Rules:
+	// CB-1, CB-3, CB-4.
+	OpenClipboard(ctx context.Context, c *Call, q *api.WindowRequest) error
+
+	// CloseClipboard: Closes the clipboard and tells those who watch it. Win32: CloseClipboard. Rules:
+	// CB-6, CB-14, CB-18.
+	CloseClipboard(ctx context.Context, c *Call) error
+
+	// EmptyClipboard: Drops the contents and makes the window that opened the clipboard its owner. Win32:
+	// EmptyClipboard. Rules: CB-7, CB-13.
+	EmptyClipboard(ctx context.Context, c *Call) (*api.DeliveryReply, error)
+
+	// SetClipboardData: Places data in a format, or promises it. Win32: SetClipboardData. Rules: CB-8,
+	// CB-9, CB-10, CB-13.
+	SetClipboardData(ctx context.Context, c *Call, q *api.SetClipboardRequest) error
+
+	// GetClipboardData: Gives data of a format from an offset on; the result is the whole length. Win32:
+	// GetClipboardData. Rules: CB-6, CB-10, CB-18.
+	GetClipboardData(ctx context.Context, c *Call, q *api.GetClipboardRequest) (*api.DeliveryReply, error)
+
+	// EnumClipboardFormats: Lists the formats of the clipboard, which must be open. Win32:
+	// EnumClipboardFormats. Rules: CB-6, CB-18, CB-19.
+	EnumClipboardFormats(ctx context.Context, c *Call) (*api.NumbersReply, error)
+
+	// GetClipboardState: Gives sequence number, owner, opener, viewer and formats of the clipboard. Win32:
+	// GetClipboardSequenceNumber. Rules: CB-3, CB-13, CB-19.
+	GetClipboardState(ctx context.Context, c *Call) (*api.ClipboardStateReply, error)
+
+	// ClipboardListener: Makes a window a listener of the clipboard, or ends that. Win32:
+	// AddClipboardFormatListener. Rules: CB-14.
+	ClipboardListener(ctx context.Context, c *Call, q *api.ClipboardListenerRequest) error
+
+	// SetClipboardViewer: Puts a window at the head of the clipboard's viewers and gives the one that was
+	// there. Win32: SetClipboardViewer. Rules: CB-15.
+	SetClipboardViewer(ctx context.Context, c *Call, q *api.WindowRequest) (*api.WindowReply, error)
+
+	// ChangeClipboardChain: Takes a window out of the chain of the clipboard's viewers. Win32:
+	// ChangeClipboardChain. Rules: CB-15.
+	ChangeClipboardChain(ctx context.Context, c *Call, q *api.ClipboardChainRequest) error
 }
 
 // dispatch decodes the body of a call, runs it and appends the encoded reply to out.
@@ -1574,6 +1801,514 @@ func dispatch(ctx context.Context, h Handler, c *Call, op uint16, body, out []by
 			return out, badBody("SetKernelObjectSecurity", err)
 		}
 		return out, h.SetKernelObjectSecurity(ctx, c, q)
+	case wire.OpAddAtom:
+		q, err := wire.DecodeAtomNameRequest(body)
+		if err != nil {
+			return out, badBody("GlobalAddAtom", err)
+		}
+		r, err := h.AddAtom(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNumberReply(out, r), nil
+	case wire.OpFindAtom:
+		q, err := wire.DecodeAtomNameRequest(body)
+		if err != nil {
+			return out, badBody("GlobalFindAtom", err)
+		}
+		r, err := h.FindAtom(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNumberReply(out, r), nil
+	case wire.OpDeleteAtom:
+		q, err := wire.DecodeAtomRequest(body)
+		if err != nil {
+			return out, badBody("GlobalDeleteAtom", err)
+		}
+		return out, h.DeleteAtom(ctx, c, q)
+	case wire.OpGetAtomName:
+		q, err := wire.DecodeAtomRequest(body)
+		if err != nil {
+			return out, badBody("GlobalGetAtomName", err)
+		}
+		r, err := h.GetAtomName(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNameReply(out, r), nil
+	case wire.OpRegisterWindowMessage:
+		q, err := wire.DecodeNamedRequest(body)
+		if err != nil {
+			return out, badBody("RegisterWindowMessage", err)
+		}
+		r, err := h.RegisterWindowMessage(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNumberReply(out, r), nil
+	case wire.OpGetClipboardFormatName:
+		q, err := wire.DecodeNumberRequest(body)
+		if err != nil {
+			return out, badBody("GetClipboardFormatName", err)
+		}
+		r, err := h.GetClipboardFormatName(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNameReply(out, r), nil
+	case wire.OpRegisterClass:
+		q, err := wire.DecodeRegisterClassRequest(body)
+		if err != nil {
+			return out, badBody("RegisterClassEx", err)
+		}
+		r, err := h.RegisterClass(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNumberReply(out, r), nil
+	case wire.OpUnregisterClass:
+		q, err := wire.DecodeNamedRequest(body)
+		if err != nil {
+			return out, badBody("UnregisterClass", err)
+		}
+		return out, h.UnregisterClass(ctx, c, q)
+	case wire.OpCreateWindow:
+		q, err := wire.DecodeCreateWindowRequest(body)
+		if err != nil {
+			return out, badBody("CreateWindowEx", err)
+		}
+		r, err := h.CreateWindow(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpDestroyWindow:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("DestroyWindow", err)
+		}
+		r, err := h.DestroyWindow(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpIsWindow:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("IsWindow", err)
+		}
+		r, err := h.IsWindow(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendBoolReply(out, r), nil
+	case wire.OpGetWindowInfo:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("GetWindowInfo", err)
+		}
+		r, err := h.GetWindowInfo(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowInfoReply(out, r), nil
+	case wire.OpGetWindow:
+		q, err := wire.DecodeRelatedWindowRequest(body)
+		if err != nil {
+			return out, badBody("GetWindow", err)
+		}
+		r, err := h.GetWindow(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowReply(out, r), nil
+	case wire.OpFindWindow:
+		q, err := wire.DecodeFindWindowRequest(body)
+		if err != nil {
+			return out, badBody("FindWindowEx", err)
+		}
+		r, err := h.FindWindow(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowReply(out, r), nil
+	case wire.OpEnumDesktopWindows:
+		q, err := wire.DecodeHandleRequest(body)
+		if err != nil {
+			return out, badBody("EnumDesktopWindows", err)
+		}
+		r, err := h.EnumDesktopWindows(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowsReply(out, r), nil
+	case wire.OpEnumChildWindows:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("EnumChildWindows", err)
+		}
+		r, err := h.EnumChildWindows(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowsReply(out, r), nil
+	case wire.OpSetWindowText:
+		q, err := wire.DecodeSetWindowTextRequest(body)
+		if err != nil {
+			return out, badBody("DefWindowProc", err)
+		}
+		return out, h.SetWindowText(ctx, c, q)
+	case wire.OpSetWindowPos:
+		q, err := wire.DecodeSetWindowPosRequest(body)
+		if err != nil {
+			return out, badBody("SetWindowPos", err)
+		}
+		return out, h.SetWindowPos(ctx, c, q)
+	case wire.OpSetParent:
+		q, err := wire.DecodeSetParentRequest(body)
+		if err != nil {
+			return out, badBody("SetParent", err)
+		}
+		r, err := h.SetParent(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowReply(out, r), nil
+	case wire.OpSetWindowLong:
+		q, err := wire.DecodeSetWindowLongRequest(body)
+		if err != nil {
+			return out, badBody("SetWindowLongPtr", err)
+		}
+		r, err := h.SetWindowLong(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendResultReply(out, r), nil
+	case wire.OpInvalidateWindow:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("InvalidateRect", err)
+		}
+		return out, h.InvalidateWindow(ctx, c, q)
+	case wire.OpValidateWindow:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("ValidateRect", err)
+		}
+		return out, h.ValidateWindow(ctx, c, q)
+	case wire.OpGetDesktopWindow:
+		if len(body) != 0 {
+			return out, badBody("GetDesktopWindow", wire.ErrTrailing)
+		}
+		r, err := h.GetDesktopWindow(ctx, c)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowReply(out, r), nil
+	case wire.OpGetForegroundWindow:
+		if len(body) != 0 {
+			return out, badBody("GetForegroundWindow", wire.ErrTrailing)
+		}
+		r, err := h.GetForegroundWindow(ctx, c)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowReply(out, r), nil
+	case wire.OpSetForegroundWindow:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("SetForegroundWindow", err)
+		}
+		r, err := h.SetForegroundWindow(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendBoolReply(out, r), nil
+	case wire.OpAllowSetForegroundWindow:
+		q, err := wire.DecodeNumberRequest(body)
+		if err != nil {
+			return out, badBody("AllowSetForegroundWindow", err)
+		}
+		return out, h.AllowSetForegroundWindow(ctx, c, q)
+	case wire.OpAttachThreadInput:
+		q, err := wire.DecodeAttachThreadInputRequest(body)
+		if err != nil {
+			return out, badBody("AttachThreadInput", err)
+		}
+		return out, h.AttachThreadInput(ctx, c, q)
+	case wire.OpSetProp:
+		q, err := wire.DecodePropRequest(body)
+		if err != nil {
+			return out, badBody("SetProp", err)
+		}
+		return out, h.SetProp(ctx, c, q)
+	case wire.OpGetProp:
+		q, err := wire.DecodePropRequest(body)
+		if err != nil {
+			return out, badBody("GetProp", err)
+		}
+		r, err := h.GetProp(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendResultReply(out, r), nil
+	case wire.OpRemoveProp:
+		q, err := wire.DecodePropRequest(body)
+		if err != nil {
+			return out, badBody("RemoveProp", err)
+		}
+		r, err := h.RemoveProp(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendResultReply(out, r), nil
+	case wire.OpSendWindowMessage:
+		q, err := wire.DecodeSendWindowMessageRequest(body)
+		if err != nil {
+			return out, badBody("SendMessageTimeout", err)
+		}
+		r, err := h.SendWindowMessage(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpPostMessage:
+		q, err := wire.DecodePostMessageRequest(body)
+		if err != nil {
+			return out, badBody("PostMessage", err)
+		}
+		return out, h.PostMessage(ctx, c, q)
+	case wire.OpPostThreadMessage:
+		q, err := wire.DecodePostThreadMessageRequest(body)
+		if err != nil {
+			return out, badBody("PostThreadMessage", err)
+		}
+		return out, h.PostThreadMessage(ctx, c, q)
+	case wire.OpPostQuitMessage:
+		q, err := wire.DecodeNumberRequest(body)
+		if err != nil {
+			return out, badBody("PostQuitMessage", err)
+		}
+		return out, h.PostQuitMessage(ctx, c, q)
+	case wire.OpGetMessage:
+		q, err := wire.DecodeGetMessageRequest(body)
+		if err != nil {
+			return out, badBody("GetMessage", err)
+		}
+		r, err := h.GetMessage(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpPeekMessage:
+		q, err := wire.DecodeGetMessageRequest(body)
+		if err != nil {
+			return out, badBody("PeekMessage", err)
+		}
+		r, err := h.PeekMessage(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpAnswerCall:
+		q, err := wire.DecodeAnswerCallRequest(body)
+		if err != nil {
+			return out, badBody("AnswerCall", err)
+		}
+		return out, h.AnswerCall(ctx, c, q)
+	case wire.OpContinueCall:
+		q, err := wire.DecodeContinueRequest(body)
+		if err != nil {
+			return out, badBody("ContinueCall", err)
+		}
+		r, err := h.ContinueCall(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpReplyMessage:
+		q, err := wire.DecodeResultRequest(body)
+		if err != nil {
+			return out, badBody("ReplyMessage", err)
+		}
+		r, err := h.ReplyMessage(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendBoolReply(out, r), nil
+	case wire.OpInSendMessageEx:
+		if len(body) != 0 {
+			return out, badBody("InSendMessageEx", wire.ErrTrailing)
+		}
+		r, err := h.InSendMessageEx(ctx, c)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNumberReply(out, r), nil
+	case wire.OpGetQueueStatus:
+		q, err := wire.DecodeNumberRequest(body)
+		if err != nil {
+			return out, badBody("GetQueueStatus", err)
+		}
+		r, err := h.GetQueueStatus(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNumberReply(out, r), nil
+	case wire.OpIsHungAppWindow:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("IsHungAppWindow", err)
+		}
+		r, err := h.IsHungAppWindow(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendBoolReply(out, r), nil
+	case wire.OpSetWindowTimer:
+		q, err := wire.DecodeWindowTimerRequest(body)
+		if err != nil {
+			return out, badBody("SetTimer", err)
+		}
+		r, err := h.SetWindowTimer(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendResultReply(out, r), nil
+	case wire.OpKillWindowTimer:
+		q, err := wire.DecodeWindowTimerRequest(body)
+		if err != nil {
+			return out, badBody("KillTimer", err)
+		}
+		return out, h.KillWindowTimer(ctx, c, q)
+	case wire.OpBroadcastSystemMessage:
+		q, err := wire.DecodeBroadcastRequest(body)
+		if err != nil {
+			return out, badBody("BroadcastSystemMessage", err)
+		}
+		r, err := h.BroadcastSystemMessage(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpStageData:
+		q, err := wire.DecodeDataRequest(body)
+		if err != nil {
+			return out, badBody("StageData", err)
+		}
+		return out, h.StageData(ctx, c, q)
+	case wire.OpSetWindowsHook:
+		q, err := wire.DecodeSetHookRequest(body)
+		if err != nil {
+			return out, badBody("SetWindowsHookEx", err)
+		}
+		r, err := h.SetWindowsHook(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowReply(out, r), nil
+	case wire.OpUnhookWindowsHook:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("UnhookWindowsHookEx", err)
+		}
+		return out, h.UnhookWindowsHook(ctx, c, q)
+	case wire.OpCallNextHook:
+		if len(body) != 0 {
+			return out, badBody("CallNextHookEx", wire.ErrTrailing)
+		}
+		r, err := h.CallNextHook(ctx, c)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpChangeWindowMessageFilter:
+		q, err := wire.DecodeMessageFilterRequest(body)
+		if err != nil {
+			return out, badBody("ChangeWindowMessageFilterEx", err)
+		}
+		r, err := h.ChangeWindowMessageFilter(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNumberReply(out, r), nil
+	case wire.OpOpenClipboard:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("OpenClipboard", err)
+		}
+		return out, h.OpenClipboard(ctx, c, q)
+	case wire.OpCloseClipboard:
+		if len(body) != 0 {
+			return out, badBody("CloseClipboard", wire.ErrTrailing)
+		}
+		return out, h.CloseClipboard(ctx, c)
+	case wire.OpEmptyClipboard:
+		if len(body) != 0 {
+			return out, badBody("EmptyClipboard", wire.ErrTrailing)
+		}
+		r, err := h.EmptyClipboard(ctx, c)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpSetClipboardData:
+		q, err := wire.DecodeSetClipboardRequest(body)
+		if err != nil {
+			return out, badBody("SetClipboardData", err)
+		}
+		return out, h.SetClipboardData(ctx, c, q)
+	case wire.OpGetClipboardData:
+		q, err := wire.DecodeGetClipboardRequest(body)
+		if err != nil {
+			return out, badBody("GetClipboardData", err)
+		}
+		r, err := h.GetClipboardData(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendDeliveryReply(out, r), nil
+	case wire.OpEnumClipboardFormats:
+		if len(body) != 0 {
+			return out, badBody("EnumClipboardFormats", wire.ErrTrailing)
+		}
+		r, err := h.EnumClipboardFormats(ctx, c)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendNumbersReply(out, r), nil
+	case wire.OpGetClipboardState:
+		if len(body) != 0 {
+			return out, badBody("GetClipboardSequenceNumber", wire.ErrTrailing)
+		}
+		r, err := h.GetClipboardState(ctx, c)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendClipboardStateReply(out, r), nil
+	case wire.OpClipboardListener:
+		q, err := wire.DecodeClipboardListenerRequest(body)
+		if err != nil {
+			return out, badBody("AddClipboardFormatListener", err)
+		}
+		return out, h.ClipboardListener(ctx, c, q)
+	case wire.OpSetClipboardViewer:
+		q, err := wire.DecodeWindowRequest(body)
+		if err != nil {
+			return out, badBody("SetClipboardViewer", err)
+		}
+		r, err := h.SetClipboardViewer(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendWindowReply(out, r), nil
+	case wire.OpChangeClipboardChain:
+		q, err := wire.DecodeClipboardChainRequest(body)
+		if err != nil {
+			return out, badBody("ChangeClipboardChain", err)
+		}
+		return out, h.ChangeClipboardChain(ctx, c, q)
 	}
 	return out, errNoCall(op)
 }

@@ -140,6 +140,66 @@ const (
 	OpOpenThread                 uint16 = 892
 	OpGetKernelObjectSecurity    uint16 = 893
 	OpSetKernelObjectSecurity    uint16 = 894
+	OpAddAtom                    uint16 = 900
+	OpFindAtom                   uint16 = 901
+	OpDeleteAtom                 uint16 = 902
+	OpGetAtomName                uint16 = 903
+	OpRegisterWindowMessage      uint16 = 904
+	OpGetClipboardFormatName     uint16 = 905
+	OpRegisterClass              uint16 = 910
+	OpUnregisterClass            uint16 = 911
+	OpCreateWindow               uint16 = 912
+	OpDestroyWindow              uint16 = 913
+	OpIsWindow                   uint16 = 914
+	OpGetWindowInfo              uint16 = 915
+	OpGetWindow                  uint16 = 916
+	OpFindWindow                 uint16 = 917
+	OpEnumDesktopWindows         uint16 = 918
+	OpEnumChildWindows           uint16 = 919
+	OpSetWindowText              uint16 = 920
+	OpSetWindowPos               uint16 = 921
+	OpSetParent                  uint16 = 922
+	OpSetWindowLong              uint16 = 923
+	OpInvalidateWindow           uint16 = 924
+	OpValidateWindow             uint16 = 925
+	OpGetDesktopWindow           uint16 = 926
+	OpGetForegroundWindow        uint16 = 927
+	OpSetForegroundWindow        uint16 = 928
+	OpAllowSetForegroundWindow   uint16 = 929
+	OpAttachThreadInput          uint16 = 930
+	OpSetProp                    uint16 = 931
+	OpGetProp                    uint16 = 932
+	OpRemoveProp                 uint16 = 933
+	OpSendWindowMessage          uint16 = 940
+	OpPostMessage                uint16 = 941
+	OpPostThreadMessage          uint16 = 942
+	OpPostQuitMessage            uint16 = 943
+	OpGetMessage                 uint16 = 944
+	OpPeekMessage                uint16 = 945
+	OpAnswerCall                 uint16 = 946
+	OpContinueCall               uint16 = 947
+	OpReplyMessage               uint16 = 948
+	OpInSendMessageEx            uint16 = 949
+	OpGetQueueStatus             uint16 = 950
+	OpIsHungAppWindow            uint16 = 951
+	OpSetWindowTimer             uint16 = 952
+	OpKillWindowTimer            uint16 = 953
+	OpBroadcastSystemMessage     uint16 = 954
+	OpStageData                  uint16 = 955
+	OpSetWindowsHook             uint16 = 960
+	OpUnhookWindowsHook          uint16 = 961
+	OpCallNextHook               uint16 = 962
+	OpChangeWindowMessageFilter  uint16 = 963
+	OpOpenClipboard              uint16 = 970
+	OpCloseClipboard             uint16 = 971
+	OpEmptyClipboard             uint16 = 972
+	OpSetClipboardData           uint16 = 973
+	OpGetClipboardData           uint16 = 974
+	OpEnumClipboardFormats       uint16 = 975
+	OpGetClipboardState          uint16 = 976
+	OpClipboardListener          uint16 = 977
+	OpSetClipboardViewer         uint16 = 978
+	OpChangeClipboardChain       uint16 = 979
 )
 
 // Describe tells a call's name in the Go client, the name its errors carry and
@@ -400,6 +460,126 @@ func Describe(op uint16) (name, win32Name string, flags api.Flags, ok bool) {
 		return "GetKernelObjectSecurity", "GetKernelObjectSecurity", 0, true
 	case OpSetKernelObjectSecurity:
 		return "SetKernelObjectSecurity", "SetKernelObjectSecurity", 0, true
+	case OpAddAtom:
+		return "AddAtom", "GlobalAddAtom", 0, true
+	case OpFindAtom:
+		return "FindAtom", "GlobalFindAtom", 0, true
+	case OpDeleteAtom:
+		return "DeleteAtom", "GlobalDeleteAtom", 0, true
+	case OpGetAtomName:
+		return "GetAtomName", "GlobalGetAtomName", 0, true
+	case OpRegisterWindowMessage:
+		return "RegisterWindowMessage", "RegisterWindowMessage", 0, true
+	case OpGetClipboardFormatName:
+		return "GetClipboardFormatName", "GetClipboardFormatName", 0, true
+	case OpRegisterClass:
+		return "RegisterClass", "RegisterClassEx", 0, true
+	case OpUnregisterClass:
+		return "UnregisterClass", "UnregisterClass", 0, true
+	case OpCreateWindow:
+		return "CreateWindow", "CreateWindowEx", 1, true
+	case OpDestroyWindow:
+		return "DestroyWindow", "DestroyWindow", 1, true
+	case OpIsWindow:
+		return "IsWindow", "IsWindow", 0, true
+	case OpGetWindowInfo:
+		return "GetWindowInfo", "GetWindowInfo", 0, true
+	case OpGetWindow:
+		return "GetWindow", "GetWindow", 0, true
+	case OpFindWindow:
+		return "FindWindow", "FindWindowEx", 0, true
+	case OpEnumDesktopWindows:
+		return "EnumDesktopWindows", "EnumDesktopWindows", 0, true
+	case OpEnumChildWindows:
+		return "EnumChildWindows", "EnumChildWindows", 0, true
+	case OpSetWindowText:
+		return "SetWindowText", "DefWindowProc", 0, true
+	case OpSetWindowPos:
+		return "SetWindowPos", "SetWindowPos", 0, true
+	case OpSetParent:
+		return "SetParent", "SetParent", 0, true
+	case OpSetWindowLong:
+		return "SetWindowLong", "SetWindowLongPtr", 0, true
+	case OpInvalidateWindow:
+		return "InvalidateWindow", "InvalidateRect", 0, true
+	case OpValidateWindow:
+		return "ValidateWindow", "ValidateRect", 0, true
+	case OpGetDesktopWindow:
+		return "GetDesktopWindow", "GetDesktopWindow", 0, true
+	case OpGetForegroundWindow:
+		return "GetForegroundWindow", "GetForegroundWindow", 0, true
+	case OpSetForegroundWindow:
+		return "SetForegroundWindow", "SetForegroundWindow", 0, true
+	case OpAllowSetForegroundWindow:
+		return "AllowSetForegroundWindow", "AllowSetForegroundWindow", 0, true
+	case OpAttachThreadInput:
+		return "AttachThreadInput", "AttachThreadInput", 0, true
+	case OpSetProp:
+		return "SetProp", "SetProp", 0, true
+	case OpGetProp:
+		return "GetProp", "GetProp", 0, true
+	case OpRemoveProp:
+		return "RemoveProp", "RemoveProp", 0, true
+	case OpSendWindowMessage:
+		return "SendWindowMessage", "SendMessageTimeout", 1, true
+	case OpPostMessage:
+		return "PostMessage", "PostMessage", 0, true
+	case OpPostThreadMessage:
+		return "PostThreadMessage", "PostThreadMessage", 0, true
+	case OpPostQuitMessage:
+		return "PostQuitMessage", "PostQuitMessage", 0, true
+	case OpGetMessage:
+		return "GetMessage", "GetMessage", 1, true
+	case OpPeekMessage:
+		return "PeekMessage", "PeekMessage", 1, true
+	case OpAnswerCall:
+		return "AnswerCall", "AnswerCall", 0, true
+	case OpContinueCall:
+		return "ContinueCall", "ContinueCall", 1, true
+	case OpReplyMessage:
+		return "ReplyMessage", "ReplyMessage", 0, true
+	case OpInSendMessageEx:
+		return "InSendMessageEx", "InSendMessageEx", 0, true
+	case OpGetQueueStatus:
+		return "GetQueueStatus", "GetQueueStatus", 0, true
+	case OpIsHungAppWindow:
+		return "IsHungAppWindow", "IsHungAppWindow", 0, true
+	case OpSetWindowTimer:
+		return "SetWindowTimer", "SetTimer", 0, true
+	case OpKillWindowTimer:
+		return "KillWindowTimer", "KillTimer", 0, true
+	case OpBroadcastSystemMessage:
+		return "BroadcastSystemMessage", "BroadcastSystemMessage", 1, true
+	case OpStageData:
+		return "StageData", "StageData", 0, true
+	case OpSetWindowsHook:
+		return "SetWindowsHook", "SetWindowsHookEx", 0, true
+	case OpUnhookWindowsHook:
+		return "UnhookWindowsHook", "UnhookWindowsHookEx", 0, true
+	case OpCallNextHook:
+		return "CallNextHook", "CallNextHookEx", 1, true
+	case OpChangeWindowMessageFilter:
+		return "ChangeWindowMessageFilter", "ChangeWindowMessageFilterEx", 0, true
+	case OpOpenClipboard:
+		return "OpenClipboard", "OpenClipboard", 0, true
+	case OpCloseClipboard:
+		return "CloseClipboard", "CloseClipboard", 0, true
+	case OpEmptyClipboard:
+		return "EmptyClipboard", "EmptyClipboard", 1, true
+	case OpSetClipboardData:
+		return "SetClipboardData", "SetClipboardData", 0, true
+	case OpGetClipboardData:
+		return "GetClipboardData", "GetClipboardData", 1, true
+	case OpEnumClipboardFormats:
+		return "EnumClipboardFormats", "EnumClipboardFormats", 0, true
+	case OpGetClipboardState:
+		return "GetClipboardState", "GetClipboardSequenceNumber", 0, true
+	case OpClipboardListener:
+		return "ClipboardListener", "AddClipboardFormatListener", 0, true
+	case OpSetClipboardViewer:
+		return "SetClipboardViewer", "SetClipboardViewer", 0, true
+	case OpChangeClipboardChain:
+		return "ChangeClipboardChain", "ChangeClipboardChain", 0, true
 	}
 	return "", "", 0, false
 }
@@ -480,6 +660,60 @@ func (d *decoder) decodeAddAccountRequest(v *api.AddAccountRequest) {
 	v.Admin = d.bool()
 }
 
+// AppendAnswerCallRequest appends the wire form of v to b.
+func AppendAnswerCallRequest(b []byte, v *api.AnswerCallRequest) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.CallID))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Result))
+	b = appendBytes(b, v.Data)
+	return b
+}
+
+func (d *decoder) decodeAnswerCallRequest(v *api.AnswerCallRequest) {
+	v.CallID = d.u64()
+	v.Result = d.u64()
+	v.Data = d.bytes()
+}
+
+// AppendAtomNameRequest appends the wire form of v to b.
+func AppendAtomNameRequest(b []byte, v *api.AtomNameRequest) []byte {
+	b = appendBool(b, v.Local)
+	b = appendOptional(b, v.Name)
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Integer))
+	return b
+}
+
+func (d *decoder) decodeAtomNameRequest(v *api.AtomNameRequest) {
+	v.Local = d.bool()
+	v.Name = d.optional()
+	v.Integer = d.u32()
+}
+
+// AppendAtomRequest appends the wire form of v to b.
+func AppendAtomRequest(b []byte, v *api.AtomRequest) []byte {
+	b = appendBool(b, v.Local)
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Atom))
+	return b
+}
+
+func (d *decoder) decodeAtomRequest(v *api.AtomRequest) {
+	v.Local = d.bool()
+	v.Atom = d.u32()
+}
+
+// AppendAttachThreadInputRequest appends the wire form of v to b.
+func AppendAttachThreadInputRequest(b []byte, v *api.AttachThreadInputRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.From))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.To))
+	b = appendBool(b, v.Attach)
+	return b
+}
+
+func (d *decoder) decodeAttachThreadInputRequest(v *api.AttachThreadInputRequest) {
+	v.From = d.u32()
+	v.To = d.u32()
+	v.Attach = d.bool()
+}
+
 // AppendAuditRecord appends the wire form of v to b.
 func AppendAuditRecord(b []byte, v *api.AuditRecord) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(v.Seq))
@@ -548,6 +782,24 @@ func (d *decoder) decodeBoolReply(v *api.BoolReply) {
 	v.Value = d.bool()
 }
 
+// AppendBroadcastRequest appends the wire form of v to b.
+func AppendBroadcastRequest(b []byte, v *api.BroadcastRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Flags))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Recipients))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Message))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.WParam))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.LParam))
+	return b
+}
+
+func (d *decoder) decodeBroadcastRequest(v *api.BroadcastRequest) {
+	v.Flags = d.u32()
+	v.Recipients = d.u32()
+	v.Message = d.u32()
+	v.WParam = d.u64()
+	v.LParam = d.u64()
+}
+
 // AppendBytesReply appends the wire form of v to b.
 func AppendBytesReply(b []byte, v *api.BytesReply) []byte {
 	b = appendBytes(b, v.Data)
@@ -586,6 +838,56 @@ func (d *decoder) decodeCaptureRequest(v *api.CaptureRequest) {
 	v.Desktop = d.string()
 }
 
+// AppendClipboardChainRequest appends the wire form of v to b.
+func AppendClipboardChainRequest(b []byte, v *api.ClipboardChainRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Next))
+	return b
+}
+
+func (d *decoder) decodeClipboardChainRequest(v *api.ClipboardChainRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Next = win32.HWND(d.u32())
+}
+
+// AppendClipboardListenerRequest appends the wire form of v to b.
+func AppendClipboardListenerRequest(b []byte, v *api.ClipboardListenerRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = appendBool(b, v.On)
+	return b
+}
+
+func (d *decoder) decodeClipboardListenerRequest(v *api.ClipboardListenerRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.On = d.bool()
+}
+
+// AppendClipboardStateReply appends the wire form of v to b.
+func AppendClipboardStateReply(b []byte, v *api.ClipboardStateReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Sequence))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Owner))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Opener))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Viewer))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Formats)))
+	for i := range v.Formats {
+		b = binary.LittleEndian.AppendUint32(b, uint32(v.Formats[i]))
+	}
+	return b
+}
+
+func (d *decoder) decodeClipboardStateReply(v *api.ClipboardStateReply) {
+	v.Sequence = d.u32()
+	v.Owner = win32.HWND(d.u32())
+	v.Opener = win32.HWND(d.u32())
+	v.Viewer = win32.HWND(d.u32())
+	if n := d.count(4); n > 0 {
+		v.Formats = make([]uint32, n)
+		for i := range v.Formats {
+			v.Formats[i] = d.u32()
+		}
+	}
+}
+
 // AppendCloseNamespaceRequest appends the wire form of v to b.
 func AppendCloseNamespaceRequest(b []byte, v *api.CloseNamespaceRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
@@ -622,6 +924,16 @@ func (d *decoder) decodeConnectSessionRequest(v *api.ConnectSessionRequest) {
 	v.SessionID = d.u32()
 	v.Target = d.u32()
 	v.Password = d.string()
+}
+
+// AppendContinueRequest appends the wire form of v to b.
+func AppendContinueRequest(b []byte, v *api.ContinueRequest) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Op))
+	return b
+}
+
+func (d *decoder) decodeContinueRequest(v *api.ContinueRequest) {
+	v.Op = d.u64()
 }
 
 // AppendControlServiceRequest appends the wire form of v to b.
@@ -922,6 +1234,36 @@ func (d *decoder) decodeCreateTreeRequest(v *api.CreateTreeRequest) {
 	v.Permanent = d.bool()
 }
 
+// AppendCreateWindowRequest appends the wire form of v to b.
+func AppendCreateWindowRequest(b []byte, v *api.CreateWindowRequest) []byte {
+	b = appendString(b, string(v.Class))
+	b = appendString(b, string(v.Title))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Style))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.ExStyle))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.X))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Y))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Width))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Height))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Parent))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.ID))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Param))
+	return b
+}
+
+func (d *decoder) decodeCreateWindowRequest(v *api.CreateWindowRequest) {
+	v.Class = d.string()
+	v.Title = d.string()
+	v.Style = d.u32()
+	v.ExStyle = d.u32()
+	v.X = int32(d.u32())
+	v.Y = int32(d.u32())
+	v.Width = int32(d.u32())
+	v.Height = int32(d.u32())
+	v.Parent = win32.HWND(d.u32())
+	v.ID = d.u64()
+	v.Param = d.u64()
+}
+
 // AppendCreateWindowStationRequest appends the wire form of v to b.
 func AppendCreateWindowStationRequest(b []byte, v *api.CreateWindowStationRequest) []byte {
 	b = appendString(b, string(v.Name))
@@ -938,6 +1280,44 @@ func (d *decoder) decodeCreateWindowStationRequest(v *api.CreateWindowStationReq
 	v.Access = win32.AccessMask(d.u32())
 	v.Inherit = d.bool()
 	v.Descriptor = d.bytes()
+}
+
+// AppendDataRequest appends the wire form of v to b.
+func AppendDataRequest(b []byte, v *api.DataRequest) []byte {
+	b = appendBytes(b, v.Data)
+	return b
+}
+
+func (d *decoder) decodeDataRequest(v *api.DataRequest) {
+	v.Data = d.bytes()
+}
+
+// AppendDeliveryReply appends the wire form of v to b.
+func AppendDeliveryReply(b []byte, v *api.DeliveryReply) []byte {
+	b = append(b, uint8(v.Kind))
+	b = append(b, uint8(v.Call))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.HookType))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Code))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.CallID))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Op))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Procedure))
+	b = AppendWindowMessage(b, &v.Message)
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Result))
+	b = appendBytes(b, v.Data)
+	return b
+}
+
+func (d *decoder) decodeDeliveryReply(v *api.DeliveryReply) {
+	v.Kind = d.u8()
+	v.Call = d.u8()
+	v.HookType = int32(d.u32())
+	v.Code = int32(d.u32())
+	v.CallID = d.u64()
+	v.Op = d.u64()
+	v.Procedure = d.u64()
+	d.decodeWindowMessage(&v.Message)
+	v.Result = d.u64()
+	v.Data = d.bytes()
 }
 
 // AppendDesktop appends the wire form of v to b.
@@ -1146,6 +1526,24 @@ func (d *decoder) decodeFeature(v *api.Feature) {
 	v.Instead = d.string()
 }
 
+// AppendFindWindowRequest appends the wire form of v to b.
+func AppendFindWindowRequest(b []byte, v *api.FindWindowRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Parent))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.After))
+	b = appendString(b, string(v.Class))
+	b = appendOptional(b, v.Title)
+	b = appendBool(b, v.Ex)
+	return b
+}
+
+func (d *decoder) decodeFindWindowRequest(v *api.FindWindowRequest) {
+	v.Parent = win32.HWND(d.u32())
+	v.After = win32.HWND(d.u32())
+	v.Class = d.string()
+	v.Title = d.optional()
+	v.Ex = d.bool()
+}
+
 // AppendFlagsReply appends the wire form of v to b.
 func AppendFlagsReply(b []byte, v *api.FlagsReply) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Flags))
@@ -1153,6 +1551,34 @@ func AppendFlagsReply(b []byte, v *api.FlagsReply) []byte {
 }
 
 func (d *decoder) decodeFlagsReply(v *api.FlagsReply) {
+	v.Flags = d.u32()
+}
+
+// AppendGetClipboardRequest appends the wire form of v to b.
+func AppendGetClipboardRequest(b []byte, v *api.GetClipboardRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Format))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Offset))
+	return b
+}
+
+func (d *decoder) decodeGetClipboardRequest(v *api.GetClipboardRequest) {
+	v.Format = d.u32()
+	v.Offset = d.u64()
+}
+
+// AppendGetMessageRequest appends the wire form of v to b.
+func AppendGetMessageRequest(b []byte, v *api.GetMessageRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Min))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Max))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Flags))
+	return b
+}
+
+func (d *decoder) decodeGetMessageRequest(v *api.GetMessageRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Min = d.u32()
+	v.Max = d.u32()
 	v.Flags = d.u32()
 }
 
@@ -1366,6 +1792,20 @@ func (d *decoder) decodeMessage(v *api.Message) {
 	v.DeadlineNanos = int64(d.u64())
 }
 
+// AppendMessageFilterRequest appends the wire form of v to b.
+func AppendMessageFilterRequest(b []byte, v *api.MessageFilterRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Message))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Action))
+	return b
+}
+
+func (d *decoder) decodeMessageFilterRequest(v *api.MessageFilterRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Message = d.u32()
+	v.Action = d.u32()
+}
+
 // AppendMessagesReply appends the wire form of v to b.
 func AppendMessagesReply(b []byte, v *api.MessagesReply) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Messages)))
@@ -1382,6 +1822,26 @@ func (d *decoder) decodeMessagesReply(v *api.MessagesReply) {
 			d.decodeMessage(&v.Messages[i])
 		}
 	}
+}
+
+// AppendNameReply appends the wire form of v to b.
+func AppendNameReply(b []byte, v *api.NameReply) []byte {
+	b = appendString(b, string(v.Name))
+	return b
+}
+
+func (d *decoder) decodeNameReply(v *api.NameReply) {
+	v.Name = d.string()
+}
+
+// AppendNamedRequest appends the wire form of v to b.
+func AppendNamedRequest(b []byte, v *api.NamedRequest) []byte {
+	b = appendString(b, string(v.Name))
+	return b
+}
+
+func (d *decoder) decodeNamedRequest(v *api.NamedRequest) {
+	v.Name = d.string()
 }
 
 // AppendNamesReply appends the wire form of v to b.
@@ -1426,6 +1886,44 @@ func AppendNextControlRequest(b []byte, v *api.NextControlRequest) []byte {
 func (d *decoder) decodeNextControlRequest(v *api.NextControlRequest) {
 	v.Name = d.string()
 	v.Handled = d.u32()
+}
+
+// AppendNumberReply appends the wire form of v to b.
+func AppendNumberReply(b []byte, v *api.NumberReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Number))
+	return b
+}
+
+func (d *decoder) decodeNumberReply(v *api.NumberReply) {
+	v.Number = d.u32()
+}
+
+// AppendNumberRequest appends the wire form of v to b.
+func AppendNumberRequest(b []byte, v *api.NumberRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Number))
+	return b
+}
+
+func (d *decoder) decodeNumberRequest(v *api.NumberRequest) {
+	v.Number = d.u32()
+}
+
+// AppendNumbersReply appends the wire form of v to b.
+func AppendNumbersReply(b []byte, v *api.NumbersReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Numbers)))
+	for i := range v.Numbers {
+		b = binary.LittleEndian.AppendUint32(b, uint32(v.Numbers[i]))
+	}
+	return b
+}
+
+func (d *decoder) decodeNumbersReply(v *api.NumbersReply) {
+	if n := d.count(4); n > 0 {
+		v.Numbers = make([]uint32, n)
+		for i := range v.Numbers {
+			v.Numbers[i] = d.u32()
+		}
+	}
 }
 
 // AppendObject appends the wire form of v to b.
@@ -1648,6 +2146,38 @@ func (d *decoder) decodePingRequest(v *api.PingRequest) {
 	v.Payload = d.bytes()
 }
 
+// AppendPostMessageRequest appends the wire form of v to b.
+func AppendPostMessageRequest(b []byte, v *api.PostMessageRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Message))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.WParam))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.LParam))
+	return b
+}
+
+func (d *decoder) decodePostMessageRequest(v *api.PostMessageRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Message = d.u32()
+	v.WParam = d.u64()
+	v.LParam = d.u64()
+}
+
+// AppendPostThreadMessageRequest appends the wire form of v to b.
+func AppendPostThreadMessageRequest(b []byte, v *api.PostThreadMessageRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.ThreadID))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Message))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.WParam))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.LParam))
+	return b
+}
+
+func (d *decoder) decodePostThreadMessageRequest(v *api.PostThreadMessageRequest) {
+	v.ThreadID = d.u32()
+	v.Message = d.u32()
+	v.WParam = d.u64()
+	v.LParam = d.u64()
+}
+
 // AppendPrivateNamespaceRequest appends the wire form of v to b.
 func AppendPrivateNamespaceRequest(b []byte, v *api.PrivateNamespaceRequest) []byte {
 	b = appendString(b, string(v.Boundary))
@@ -1748,6 +2278,20 @@ func (d *decoder) decodeProcessesReply(v *api.ProcessesReply) {
 	}
 }
 
+// AppendPropRequest appends the wire form of v to b.
+func AppendPropRequest(b []byte, v *api.PropRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = appendString(b, string(v.Name))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Value))
+	return b
+}
+
+func (d *decoder) decodePropRequest(v *api.PropRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Name = d.string()
+	v.Value = d.u64()
+}
+
 // AppendQueryObjectReply appends the wire form of v to b.
 func AppendQueryObjectReply(b []byte, v *api.QueryObjectReply) []byte {
 	b = appendString(b, string(v.Type))
@@ -1806,6 +2350,32 @@ func (d *decoder) decodeRedeemTicketRequest(v *api.RedeemTicketRequest) {
 	v.Ticket = d.string()
 }
 
+// AppendRegisterClassRequest appends the wire form of v to b.
+func AppendRegisterClassRequest(b []byte, v *api.RegisterClassRequest) []byte {
+	b = appendString(b, string(v.Name))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Style))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Procedure))
+	return b
+}
+
+func (d *decoder) decodeRegisterClassRequest(v *api.RegisterClassRequest) {
+	v.Name = d.string()
+	v.Style = d.u32()
+	v.Procedure = d.u64()
+}
+
+// AppendRelatedWindowRequest appends the wire form of v to b.
+func AppendRelatedWindowRequest(b []byte, v *api.RelatedWindowRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Relation))
+	return b
+}
+
+func (d *decoder) decodeRelatedWindowRequest(v *api.RelatedWindowRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Relation = d.u32()
+}
+
 // AppendReleaseSemaphoreRequest appends the wire form of v to b.
 func AppendReleaseSemaphoreRequest(b []byte, v *api.ReleaseSemaphoreRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
@@ -1816,6 +2386,26 @@ func AppendReleaseSemaphoreRequest(b []byte, v *api.ReleaseSemaphoreRequest) []b
 func (d *decoder) decodeReleaseSemaphoreRequest(v *api.ReleaseSemaphoreRequest) {
 	v.Handle = win32.Handle(d.u32())
 	v.Count = int32(d.u32())
+}
+
+// AppendResultReply appends the wire form of v to b.
+func AppendResultReply(b []byte, v *api.ResultReply) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Result))
+	return b
+}
+
+func (d *decoder) decodeResultReply(v *api.ResultReply) {
+	v.Result = d.u64()
+}
+
+// AppendResultRequest appends the wire form of v to b.
+func AppendResultRequest(b []byte, v *api.ResultRequest) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Result))
+	return b
+}
+
+func (d *decoder) decodeResultRequest(v *api.ResultRequest) {
+	v.Result = d.u64()
 }
 
 // AppendRunInSessionRequest appends the wire form of v to b.
@@ -1922,6 +2512,38 @@ func (d *decoder) decodeSendMessageRequest(v *api.SendMessageRequest) {
 	v.Seconds = d.u32()
 	v.Wait = d.bool()
 	v.Key = d.bytes()
+}
+
+// AppendSendWindowMessageRequest appends the wire form of v to b.
+func AppendSendWindowMessageRequest(b []byte, v *api.SendWindowMessageRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Message))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.WParam))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.LParam))
+	b = append(b, uint8(v.Mode))
+	b = appendBool(b, v.Limited)
+	b = appendBool(b, v.Staged)
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Flags))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Timeout))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Callback))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.CallbackData))
+	b = appendBytes(b, v.Data)
+	return b
+}
+
+func (d *decoder) decodeSendWindowMessageRequest(v *api.SendWindowMessageRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Message = d.u32()
+	v.WParam = d.u64()
+	v.LParam = d.u64()
+	v.Mode = d.u8()
+	v.Limited = d.bool()
+	v.Staged = d.bool()
+	v.Flags = d.u32()
+	v.Timeout = d.u32()
+	v.Callback = d.u64()
+	v.CallbackData = d.u64()
+	v.Data = d.bytes()
 }
 
 // AppendService appends the wire form of v to b.
@@ -2180,6 +2802,22 @@ func (d *decoder) decodeSessionsReply(v *api.SessionsReply) {
 	}
 }
 
+// AppendSetClipboardRequest appends the wire form of v to b.
+func AppendSetClipboardRequest(b []byte, v *api.SetClipboardRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Format))
+	b = appendBool(b, v.Promise)
+	b = appendBool(b, v.Staged)
+	b = appendBytes(b, v.Data)
+	return b
+}
+
+func (d *decoder) decodeSetClipboardRequest(v *api.SetClipboardRequest) {
+	v.Format = d.u32()
+	v.Promise = d.bool()
+	v.Staged = d.bool()
+	v.Data = d.bytes()
+}
+
 // AppendSetHandleInformationRequest appends the wire form of v to b.
 func AppendSetHandleInformationRequest(b []byte, v *api.SetHandleInformationRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
@@ -2192,6 +2830,22 @@ func (d *decoder) decodeSetHandleInformationRequest(v *api.SetHandleInformationR
 	v.Handle = win32.Handle(d.u32())
 	v.Mask = d.u32()
 	v.Flags = d.u32()
+}
+
+// AppendSetHookRequest appends the wire form of v to b.
+func AppendSetHookRequest(b []byte, v *api.SetHookRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Type))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Procedure))
+	b = appendBool(b, v.Module)
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.ThreadID))
+	return b
+}
+
+func (d *decoder) decodeSetHookRequest(v *api.SetHookRequest) {
+	v.Type = int32(d.u32())
+	v.Procedure = d.u64()
+	v.Module = d.bool()
+	v.ThreadID = d.u32()
 }
 
 // AppendSetIndexRequest appends the wire form of v to b.
@@ -2220,6 +2874,18 @@ func (d *decoder) decodeSetObjectSecurityRequest(v *api.SetObjectSecurityRequest
 	v.Path = d.string()
 	v.SDDL = d.string()
 	v.Parts = d.u32()
+}
+
+// AppendSetParentRequest appends the wire form of v to b.
+func AppendSetParentRequest(b []byte, v *api.SetParentRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Parent))
+	return b
+}
+
+func (d *decoder) decodeSetParentRequest(v *api.SetParentRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Parent = win32.HWND(d.u32())
 }
 
 // AppendSetPasswordRequest appends the wire form of v to b.
@@ -2298,6 +2964,54 @@ func AppendSetTokenSessionRequest(b []byte, v *api.SetTokenSessionRequest) []byt
 func (d *decoder) decodeSetTokenSessionRequest(v *api.SetTokenSessionRequest) {
 	v.Token = win32.Handle(d.u32())
 	v.SessionID = d.u32()
+}
+
+// AppendSetWindowLongRequest appends the wire form of v to b.
+func AppendSetWindowLongRequest(b []byte, v *api.SetWindowLongRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Field))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Value))
+	return b
+}
+
+func (d *decoder) decodeSetWindowLongRequest(v *api.SetWindowLongRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Field = d.u32()
+	v.Value = d.u64()
+}
+
+// AppendSetWindowPosRequest appends the wire form of v to b.
+func AppendSetWindowPosRequest(b []byte, v *api.SetWindowPosRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.After))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.X))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Y))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Width))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Height))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Flags))
+	return b
+}
+
+func (d *decoder) decodeSetWindowPosRequest(v *api.SetWindowPosRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.After = win32.HWND(d.u32())
+	v.X = int32(d.u32())
+	v.Y = int32(d.u32())
+	v.Width = int32(d.u32())
+	v.Height = int32(d.u32())
+	v.Flags = d.u32()
+}
+
+// AppendSetWindowTextRequest appends the wire form of v to b.
+func AppendSetWindowTextRequest(b []byte, v *api.SetWindowTextRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = appendString(b, string(v.Title))
+	return b
+}
+
+func (d *decoder) decodeSetWindowTextRequest(v *api.SetWindowTextRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.Title = d.string()
 }
 
 // AppendShutdownRequest appends the wire form of v to b.
@@ -2596,6 +3310,90 @@ func (d *decoder) decodeWaitRequest(v *api.WaitRequest) {
 	v.Millis = d.u32()
 }
 
+// AppendWindowInfoReply appends the wire form of v to b.
+func AppendWindowInfoReply(b []byte, v *api.WindowInfoReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.ThreadID))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.ProcessID))
+	b = appendString(b, string(v.Class))
+	b = appendString(b, string(v.Title))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Style))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.ExStyle))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.X))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Y))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Width))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Height))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Parent))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Owner))
+	b = appendBool(b, v.Visible)
+	b = appendBool(b, v.Attention)
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.ID))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.UserData))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Procedure))
+	return b
+}
+
+func (d *decoder) decodeWindowInfoReply(v *api.WindowInfoReply) {
+	v.ThreadID = d.u32()
+	v.ProcessID = d.u32()
+	v.Class = d.string()
+	v.Title = d.string()
+	v.Style = d.u32()
+	v.ExStyle = d.u32()
+	v.X = int32(d.u32())
+	v.Y = int32(d.u32())
+	v.Width = int32(d.u32())
+	v.Height = int32(d.u32())
+	v.Parent = win32.HWND(d.u32())
+	v.Owner = win32.HWND(d.u32())
+	v.Visible = d.bool()
+	v.Attention = d.bool()
+	v.ID = d.u64()
+	v.UserData = d.u64()
+	v.Procedure = d.u64()
+}
+
+// AppendWindowMessage appends the wire form of v to b.
+func AppendWindowMessage(b []byte, v *api.WindowMessage) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Message))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.WParam))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.LParam))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Time))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.X))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Y))
+	return b
+}
+
+func (d *decoder) decodeWindowMessage(v *api.WindowMessage) {
+	v.Window = win32.HWND(d.u32())
+	v.Message = d.u32()
+	v.WParam = d.u64()
+	v.LParam = d.u64()
+	v.Time = d.u32()
+	v.X = int32(d.u32())
+	v.Y = int32(d.u32())
+}
+
+// AppendWindowReply appends the wire form of v to b.
+func AppendWindowReply(b []byte, v *api.WindowReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	return b
+}
+
+func (d *decoder) decodeWindowReply(v *api.WindowReply) {
+	v.Window = win32.HWND(d.u32())
+}
+
+// AppendWindowRequest appends the wire form of v to b.
+func AppendWindowRequest(b []byte, v *api.WindowRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	return b
+}
+
+func (d *decoder) decodeWindowRequest(v *api.WindowRequest) {
+	v.Window = win32.HWND(d.u32())
+}
+
 // AppendWindowStation appends the wire form of v to b.
 func AppendWindowStation(b []byte, v *api.WindowStation) []byte {
 	b = appendString(b, string(v.Name))
@@ -2620,6 +3418,40 @@ func (d *decoder) decodeWindowStation(v *api.WindowStation) {
 		v.Desktops = make([]api.Desktop, n)
 		for i := range v.Desktops {
 			d.decodeDesktop(&v.Desktops[i])
+		}
+	}
+}
+
+// AppendWindowTimerRequest appends the wire form of v to b.
+func AppendWindowTimerRequest(b []byte, v *api.WindowTimerRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Window))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.ID))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Millis))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Procedure))
+	return b
+}
+
+func (d *decoder) decodeWindowTimerRequest(v *api.WindowTimerRequest) {
+	v.Window = win32.HWND(d.u32())
+	v.ID = d.u64()
+	v.Millis = d.u32()
+	v.Procedure = d.u64()
+}
+
+// AppendWindowsReply appends the wire form of v to b.
+func AppendWindowsReply(b []byte, v *api.WindowsReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Windows)))
+	for i := range v.Windows {
+		b = binary.LittleEndian.AppendUint32(b, uint32(v.Windows[i]))
+	}
+	return b
+}
+
+func (d *decoder) decodeWindowsReply(v *api.WindowsReply) {
+	if n := d.count(4); n > 0 {
+		v.Windows = make([]uint32, n)
+		for i := range v.Windows {
+			v.Windows[i] = d.u32()
 		}
 	}
 }
@@ -2664,6 +3496,46 @@ func DecodeAddAccountRequest(b []byte) (*api.AddAccountRequest, error) {
 	return v, nil
 }
 
+// DecodeAnswerCallRequest reads the wire form of a whole body.
+func DecodeAnswerCallRequest(b []byte) (*api.AnswerCallRequest, error) {
+	d, v := decoder{b: b}, new(api.AnswerCallRequest)
+	d.decodeAnswerCallRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeAtomNameRequest reads the wire form of a whole body.
+func DecodeAtomNameRequest(b []byte) (*api.AtomNameRequest, error) {
+	d, v := decoder{b: b}, new(api.AtomNameRequest)
+	d.decodeAtomNameRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeAtomRequest reads the wire form of a whole body.
+func DecodeAtomRequest(b []byte) (*api.AtomRequest, error) {
+	d, v := decoder{b: b}, new(api.AtomRequest)
+	d.decodeAtomRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeAttachThreadInputRequest reads the wire form of a whole body.
+func DecodeAttachThreadInputRequest(b []byte) (*api.AttachThreadInputRequest, error) {
+	d, v := decoder{b: b}, new(api.AttachThreadInputRequest)
+	d.decodeAttachThreadInputRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeAuditReply reads the wire form of a whole body.
 func DecodeAuditReply(b []byte) (*api.AuditReply, error) {
 	d, v := decoder{b: b}, new(api.AuditReply)
@@ -2678,6 +3550,16 @@ func DecodeAuditReply(b []byte) (*api.AuditReply, error) {
 func DecodeBoolReply(b []byte) (*api.BoolReply, error) {
 	d, v := decoder{b: b}, new(api.BoolReply)
 	d.decodeBoolReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeBroadcastRequest reads the wire form of a whole body.
+func DecodeBroadcastRequest(b []byte) (*api.BroadcastRequest, error) {
+	d, v := decoder{b: b}, new(api.BroadcastRequest)
+	d.decodeBroadcastRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2714,6 +3596,36 @@ func DecodeCaptureRequest(b []byte) (*api.CaptureRequest, error) {
 	return v, nil
 }
 
+// DecodeClipboardChainRequest reads the wire form of a whole body.
+func DecodeClipboardChainRequest(b []byte) (*api.ClipboardChainRequest, error) {
+	d, v := decoder{b: b}, new(api.ClipboardChainRequest)
+	d.decodeClipboardChainRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeClipboardListenerRequest reads the wire form of a whole body.
+func DecodeClipboardListenerRequest(b []byte) (*api.ClipboardListenerRequest, error) {
+	d, v := decoder{b: b}, new(api.ClipboardListenerRequest)
+	d.decodeClipboardListenerRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeClipboardStateReply reads the wire form of a whole body.
+func DecodeClipboardStateReply(b []byte) (*api.ClipboardStateReply, error) {
+	d, v := decoder{b: b}, new(api.ClipboardStateReply)
+	d.decodeClipboardStateReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeCloseNamespaceRequest reads the wire form of a whole body.
 func DecodeCloseNamespaceRequest(b []byte) (*api.CloseNamespaceRequest, error) {
 	d, v := decoder{b: b}, new(api.CloseNamespaceRequest)
@@ -2738,6 +3650,16 @@ func DecodeCompareHandlesRequest(b []byte) (*api.CompareHandlesRequest, error) {
 func DecodeConnectSessionRequest(b []byte) (*api.ConnectSessionRequest, error) {
 	d, v := decoder{b: b}, new(api.ConnectSessionRequest)
 	d.decodeConnectSessionRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeContinueRequest reads the wire form of a whole body.
+func DecodeContinueRequest(b []byte) (*api.ContinueRequest, error) {
+	d, v := decoder{b: b}, new(api.ContinueRequest)
+	d.decodeContinueRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2884,10 +3806,40 @@ func DecodeCreateTreeRequest(b []byte) (*api.CreateTreeRequest, error) {
 	return v, nil
 }
 
+// DecodeCreateWindowRequest reads the wire form of a whole body.
+func DecodeCreateWindowRequest(b []byte) (*api.CreateWindowRequest, error) {
+	d, v := decoder{b: b}, new(api.CreateWindowRequest)
+	d.decodeCreateWindowRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeCreateWindowStationRequest reads the wire form of a whole body.
 func DecodeCreateWindowStationRequest(b []byte) (*api.CreateWindowStationRequest, error) {
 	d, v := decoder{b: b}, new(api.CreateWindowStationRequest)
 	d.decodeCreateWindowStationRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeDataRequest reads the wire form of a whole body.
+func DecodeDataRequest(b []byte) (*api.DataRequest, error) {
+	d, v := decoder{b: b}, new(api.DataRequest)
+	d.decodeDataRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeDeliveryReply reads the wire form of a whole body.
+func DecodeDeliveryReply(b []byte) (*api.DeliveryReply, error) {
+	d, v := decoder{b: b}, new(api.DeliveryReply)
+	d.decodeDeliveryReply(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -2964,10 +3916,40 @@ func DecodeExitCodeReply(b []byte) (*api.ExitCodeReply, error) {
 	return v, nil
 }
 
+// DecodeFindWindowRequest reads the wire form of a whole body.
+func DecodeFindWindowRequest(b []byte) (*api.FindWindowRequest, error) {
+	d, v := decoder{b: b}, new(api.FindWindowRequest)
+	d.decodeFindWindowRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeFlagsReply reads the wire form of a whole body.
 func DecodeFlagsReply(b []byte) (*api.FlagsReply, error) {
 	d, v := decoder{b: b}, new(api.FlagsReply)
 	d.decodeFlagsReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeGetClipboardRequest reads the wire form of a whole body.
+func DecodeGetClipboardRequest(b []byte) (*api.GetClipboardRequest, error) {
+	d, v := decoder{b: b}, new(api.GetClipboardRequest)
+	d.decodeGetClipboardRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeGetMessageRequest reads the wire form of a whole body.
+func DecodeGetMessageRequest(b []byte) (*api.GetMessageRequest, error) {
+	d, v := decoder{b: b}, new(api.GetMessageRequest)
+	d.decodeGetMessageRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3094,10 +4076,40 @@ func DecodeMapViewRequest(b []byte) (*api.MapViewRequest, error) {
 	return v, nil
 }
 
+// DecodeMessageFilterRequest reads the wire form of a whole body.
+func DecodeMessageFilterRequest(b []byte) (*api.MessageFilterRequest, error) {
+	d, v := decoder{b: b}, new(api.MessageFilterRequest)
+	d.decodeMessageFilterRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeMessagesReply reads the wire form of a whole body.
 func DecodeMessagesReply(b []byte) (*api.MessagesReply, error) {
 	d, v := decoder{b: b}, new(api.MessagesReply)
 	d.decodeMessagesReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeNameReply reads the wire form of a whole body.
+func DecodeNameReply(b []byte) (*api.NameReply, error) {
+	d, v := decoder{b: b}, new(api.NameReply)
+	d.decodeNameReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeNamedRequest reads the wire form of a whole body.
+func DecodeNamedRequest(b []byte) (*api.NamedRequest, error) {
+	d, v := decoder{b: b}, new(api.NamedRequest)
+	d.decodeNamedRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3128,6 +4140,36 @@ func DecodeNextControlReply(b []byte) (*api.NextControlReply, error) {
 func DecodeNextControlRequest(b []byte) (*api.NextControlRequest, error) {
 	d, v := decoder{b: b}, new(api.NextControlRequest)
 	d.decodeNextControlRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeNumberReply reads the wire form of a whole body.
+func DecodeNumberReply(b []byte) (*api.NumberReply, error) {
+	d, v := decoder{b: b}, new(api.NumberReply)
+	d.decodeNumberReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeNumberRequest reads the wire form of a whole body.
+func DecodeNumberRequest(b []byte) (*api.NumberRequest, error) {
+	d, v := decoder{b: b}, new(api.NumberRequest)
+	d.decodeNumberRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeNumbersReply reads the wire form of a whole body.
+func DecodeNumbersReply(b []byte) (*api.NumbersReply, error) {
+	d, v := decoder{b: b}, new(api.NumbersReply)
+	d.decodeNumbersReply(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3284,6 +4326,26 @@ func DecodePingRequest(b []byte) (*api.PingRequest, error) {
 	return v, nil
 }
 
+// DecodePostMessageRequest reads the wire form of a whole body.
+func DecodePostMessageRequest(b []byte) (*api.PostMessageRequest, error) {
+	d, v := decoder{b: b}, new(api.PostMessageRequest)
+	d.decodePostMessageRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodePostThreadMessageRequest reads the wire form of a whole body.
+func DecodePostThreadMessageRequest(b []byte) (*api.PostThreadMessageRequest, error) {
+	d, v := decoder{b: b}, new(api.PostThreadMessageRequest)
+	d.decodePostThreadMessageRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodePrivateNamespaceRequest reads the wire form of a whole body.
 func DecodePrivateNamespaceRequest(b []byte) (*api.PrivateNamespaceRequest, error) {
 	d, v := decoder{b: b}, new(api.PrivateNamespaceRequest)
@@ -3308,6 +4370,16 @@ func DecodeProcessIDsReply(b []byte) (*api.ProcessIDsReply, error) {
 func DecodeProcessesReply(b []byte) (*api.ProcessesReply, error) {
 	d, v := decoder{b: b}, new(api.ProcessesReply)
 	d.decodeProcessesReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodePropRequest reads the wire form of a whole body.
+func DecodePropRequest(b []byte) (*api.PropRequest, error) {
+	d, v := decoder{b: b}, new(api.PropRequest)
+	d.decodePropRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3354,10 +4426,50 @@ func DecodeRedeemTicketRequest(b []byte) (*api.RedeemTicketRequest, error) {
 	return v, nil
 }
 
+// DecodeRegisterClassRequest reads the wire form of a whole body.
+func DecodeRegisterClassRequest(b []byte) (*api.RegisterClassRequest, error) {
+	d, v := decoder{b: b}, new(api.RegisterClassRequest)
+	d.decodeRegisterClassRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeRelatedWindowRequest reads the wire form of a whole body.
+func DecodeRelatedWindowRequest(b []byte) (*api.RelatedWindowRequest, error) {
+	d, v := decoder{b: b}, new(api.RelatedWindowRequest)
+	d.decodeRelatedWindowRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeReleaseSemaphoreRequest reads the wire form of a whole body.
 func DecodeReleaseSemaphoreRequest(b []byte) (*api.ReleaseSemaphoreRequest, error) {
 	d, v := decoder{b: b}, new(api.ReleaseSemaphoreRequest)
 	d.decodeReleaseSemaphoreRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeResultReply reads the wire form of a whole body.
+func DecodeResultReply(b []byte) (*api.ResultReply, error) {
+	d, v := decoder{b: b}, new(api.ResultReply)
+	d.decodeResultReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeResultRequest reads the wire form of a whole body.
+func DecodeResultRequest(b []byte) (*api.ResultRequest, error) {
+	d, v := decoder{b: b}, new(api.ResultRequest)
+	d.decodeResultRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3408,6 +4520,16 @@ func DecodeSendMessageReply(b []byte) (*api.SendMessageReply, error) {
 func DecodeSendMessageRequest(b []byte) (*api.SendMessageRequest, error) {
 	d, v := decoder{b: b}, new(api.SendMessageRequest)
 	d.decodeSendMessageRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeSendWindowMessageRequest reads the wire form of a whole body.
+func DecodeSendWindowMessageRequest(b []byte) (*api.SendWindowMessageRequest, error) {
+	d, v := decoder{b: b}, new(api.SendWindowMessageRequest)
+	d.decodeSendWindowMessageRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3504,10 +4626,30 @@ func DecodeSessionsReply(b []byte) (*api.SessionsReply, error) {
 	return v, nil
 }
 
+// DecodeSetClipboardRequest reads the wire form of a whole body.
+func DecodeSetClipboardRequest(b []byte) (*api.SetClipboardRequest, error) {
+	d, v := decoder{b: b}, new(api.SetClipboardRequest)
+	d.decodeSetClipboardRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeSetHandleInformationRequest reads the wire form of a whole body.
 func DecodeSetHandleInformationRequest(b []byte) (*api.SetHandleInformationRequest, error) {
 	d, v := decoder{b: b}, new(api.SetHandleInformationRequest)
 	d.decodeSetHandleInformationRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeSetHookRequest reads the wire form of a whole body.
+func DecodeSetHookRequest(b []byte) (*api.SetHookRequest, error) {
+	d, v := decoder{b: b}, new(api.SetHookRequest)
+	d.decodeSetHookRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3528,6 +4670,16 @@ func DecodeSetIndexRequest(b []byte) (*api.SetIndexRequest, error) {
 func DecodeSetObjectSecurityRequest(b []byte) (*api.SetObjectSecurityRequest, error) {
 	d, v := decoder{b: b}, new(api.SetObjectSecurityRequest)
 	d.decodeSetObjectSecurityRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeSetParentRequest reads the wire form of a whole body.
+func DecodeSetParentRequest(b []byte) (*api.SetParentRequest, error) {
+	d, v := decoder{b: b}, new(api.SetParentRequest)
+	d.decodeSetParentRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3588,6 +4740,36 @@ func DecodeSetTimerRequest(b []byte) (*api.SetTimerRequest, error) {
 func DecodeSetTokenSessionRequest(b []byte) (*api.SetTokenSessionRequest, error) {
 	d, v := decoder{b: b}, new(api.SetTokenSessionRequest)
 	d.decodeSetTokenSessionRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeSetWindowLongRequest reads the wire form of a whole body.
+func DecodeSetWindowLongRequest(b []byte) (*api.SetWindowLongRequest, error) {
+	d, v := decoder{b: b}, new(api.SetWindowLongRequest)
+	d.decodeSetWindowLongRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeSetWindowPosRequest reads the wire form of a whole body.
+func DecodeSetWindowPosRequest(b []byte) (*api.SetWindowPosRequest, error) {
+	d, v := decoder{b: b}, new(api.SetWindowPosRequest)
+	d.decodeSetWindowPosRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeSetWindowTextRequest reads the wire form of a whole body.
+func DecodeSetWindowTextRequest(b []byte) (*api.SetWindowTextRequest, error) {
+	d, v := decoder{b: b}, new(api.SetWindowTextRequest)
+	d.decodeSetWindowTextRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3738,6 +4920,56 @@ func DecodeWaitReply(b []byte) (*api.WaitReply, error) {
 func DecodeWaitRequest(b []byte) (*api.WaitRequest, error) {
 	d, v := decoder{b: b}, new(api.WaitRequest)
 	d.decodeWaitRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeWindowInfoReply reads the wire form of a whole body.
+func DecodeWindowInfoReply(b []byte) (*api.WindowInfoReply, error) {
+	d, v := decoder{b: b}, new(api.WindowInfoReply)
+	d.decodeWindowInfoReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeWindowReply reads the wire form of a whole body.
+func DecodeWindowReply(b []byte) (*api.WindowReply, error) {
+	d, v := decoder{b: b}, new(api.WindowReply)
+	d.decodeWindowReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeWindowRequest reads the wire form of a whole body.
+func DecodeWindowRequest(b []byte) (*api.WindowRequest, error) {
+	d, v := decoder{b: b}, new(api.WindowRequest)
+	d.decodeWindowRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeWindowTimerRequest reads the wire form of a whole body.
+func DecodeWindowTimerRequest(b []byte) (*api.WindowTimerRequest, error) {
+	d, v := decoder{b: b}, new(api.WindowTimerRequest)
+	d.decodeWindowTimerRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeWindowsReply reads the wire form of a whole body.
+func DecodeWindowsReply(b []byte) (*api.WindowsReply, error) {
+	d, v := decoder{b: b}, new(api.WindowsReply)
+	d.decodeWindowsReply(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}

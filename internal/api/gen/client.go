@@ -140,7 +140,7 @@ func writeClient(w *writer, m *model) {
 }
 
 // groups are the hundreds of the call numbers.
-var groups = []string{"Connection", "Window stations, desktops, handles", "Processes and tokens", "Sessions", "Services", "Accounts", "Display", "System", "Objects and waits"}
+var groups = []string{"Connection", "Window stations, desktops, handles", "Processes and tokens", "Sessions", "Services", "Accounts", "Display", "System", "Objects and waits", "Windows, messages, hooks, clipboard, atoms"}
 
 // writeDocs writes docs/CALLS.md.
 func writeDocs(w *writer, m *model) {
