@@ -3,8 +3,9 @@
 package station
 
 import (
-	"stationmaster/win32"
 	"unsafe"
+
+	"stationmaster/win32"
 )
 
 // OwnWindows lets a test say how many windows and hooks a thread owns, which

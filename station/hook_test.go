@@ -180,7 +180,7 @@ func TestHooks(t *testing.T) {
 		same(t, "order with a stop", order, "tb2r")
 	})
 	t.Run("HK-1/desktop", func(t *testing.T) {
-		conform.Rule(t, "HK-1", "HK-11")
+		conform.Rule(t, "HK-1")
 		w := newWorld(t)
 		alice := w.logon(1001)
 		w.makeDesktop(alice, "Other")
