@@ -92,6 +92,11 @@ func worse(a, b []row) []row {
 				}
 				out[i].ours += fmt.Sprintf("; the other run %.3g", min(x, y))
 			}
+			p, errP := strconv.ParseFloat(r.ratio, 64)
+			q, errQ := strconv.ParseFloat(s.ratio, 64)
+			if errP == nil && errQ == nil && math.Abs(p-q) > 0.2*min(p, q) {
+				out[i].ratio = r.ratio + " and " + s.ratio // which is worse depends on the row
+			}
 			break
 		}
 	}
