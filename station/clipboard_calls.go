@@ -26,7 +26,7 @@ func (t *Thread) clipLocked(op string) (*WindowStation, *clipboard, error) {
 	return w, &w.clip, nil
 }
 
-// mineLocked fails with 1418 unless the clipboard was opened by the process.
+// clipMineLocked fails with 1418 unless the clipboard was opened by the process.
 func (t *Thread) clipMineLocked(op string, c *clipboard, rule string) error {
 	if !c.open || c.thread.process != t.process {
 		return t.errorOf(op, "", win32.ERROR_CLIPBOARD_NOT_OPEN, rule)
@@ -208,7 +208,6 @@ func (t *Thread) SetClipboardData(format uint32, data []byte, promise, staged bo
 //
 // Win32: GetClipboardData. Rules: CB-6, CB-10, CB-18.
 func (t *Thread) ClipboardData(ctx context.Context, format uint32, offset uint64) (Delivery, error) {
-	const op = "GetClipboardData"
 	lockrank.AssertNoneHeld()
 	s := t.process.session
 	s.mu.Lock()

@@ -8,8 +8,8 @@ import (
 	"stationmaster/win32"
 )
 
-// OwnWindows lets a test say how many windows and hooks a thread owns, which
-// nothing but windows and hooks can, and those come later.
+// OwnWindows lets a test say how many windows and hooks a thread owns, without
+// making any.
 func (t *Thread) OwnWindows(windows, hooks int) {
 	t.process.session.mu.Lock()
 	defer t.process.session.mu.Unlock()

@@ -558,7 +558,7 @@ func (t *Thread) AnswerCall(id, result uint64, data []byte) error {
 	return nil
 }
 
-// topSend gives the message of another thread that the thread is running.
+// topSendLocked gives the message of another thread that the thread is running.
 func (q *queue) topSendLocked() *call {
 	if n := len(q.running); n > 0 {
 		if c := q.running[n-1]; c.kind == CallWindow && c.sender != q.thread {

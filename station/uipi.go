@@ -44,7 +44,8 @@ func (p *Process) maySendLocked(to *Process, window win32.HWND, msg uint32) bool
 	return ok
 }
 
-// maxFilter bounds a message filter: there are no more messages.
+// maxFilter bounds message filters: there are no more messages, and all
+// windows of a process together have no more entries.
 const maxFilter = 0xFFFF
 
 // ChangeMessageFilter lets a message from lower integrity through to every
@@ -106,20 +107,27 @@ func (t *Thread) ChangeWindowFilter(h win32.HWND, msg, action uint32) (status ui
 	case p.Token().Integrity() <= security.LevelLow:
 		return 0, t.Refuse(op, windowText(h), win32.ERROR_ACCESS_DENIED, "UI-7", "the process has low integrity")
 	case action == win32.MSGFLT_RESET:
+		p.ui.allowed -= len(ui.filters[h])
 		delete(ui.filters, h)
 	case harmless(msg): // UI-8
 	case action == win32.MSGFLT_ALLOW && on:
 		status = win32.MSGFLTINFO_ALREADYALLOWED_FORWND
+	case action == win32.MSGFLT_ALLOW && p.ui.allowed >= maxFilter:
+		return 0, t.errorOf(op, windowText(h), win32.ERROR_NOT_ENOUGH_MEMORY, "UI-6")
 	case action == win32.MSGFLT_ALLOW:
 		if ui.filters[h] == nil {
 			ui.filters[h] = make(map[uint32]struct{})
 		}
 		ui.filters[h][msg] = struct{}{}
+		p.ui.allowed++
 		if higher {
 			status = win32.MSGFLTINFO_ALLOWED_HIGHER
 		}
 	default: // disallow
-		delete(ui.filters[h], msg)
+		if on {
+			delete(ui.filters[h], msg)
+			p.ui.allowed--
+		}
 		switch {
 		case higher:
 			status = win32.MSGFLTINFO_ALLOWED_HIGHER

@@ -197,6 +197,7 @@ type processUI struct {
 	classes map[string]*class   // by folded name
 	filter  map[uint32]struct{} // messages let through from lower integrity (UI-6)
 	handles int                 // USER handles (WN-2)
+	allowed int                 // messages in the filters of its windows
 }
 
 // userLocked gives the desktop's USER state with its two system windows, made
@@ -346,7 +347,7 @@ func (d *Desktop) topLevelLocked() []win32.HWND {
 	return out
 }
 
-// destroyLocked takes a window and those below and owned by it out of the
+// destroyWindowLocked takes a window and those below and owned by it out of the
 // table. No message is sent; senders that wait are let go with 1400 (MSG-26).
 func (s *Session) destroyWindowLocked(index uint16) {
 	ui := s.ui
@@ -368,6 +369,7 @@ func (s *Session) destroyWindowLocked(index uint16) {
 		s.forgetWindowLocked(t, h)
 		t.windows--
 		t.process.ui.handles--
+		t.process.ui.allowed -= len(ui.filters[h])
 	}
 	if d != nil {
 		d.station.clip.forgetWindow(s, h)
