@@ -193,7 +193,6 @@ type desktopUI struct {
 // processUI is a process's part of USER.
 type processUI struct {
 	atoms   atomTable
-	inited  bool                // InitAtomTable was called or the table used
 	classes map[string]*class   // by folded name
 	filter  map[uint32]struct{} // messages let through from lower integrity (UI-6)
 	handles int                 // USER handles (WN-2)
