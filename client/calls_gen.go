@@ -515,6 +515,181 @@ func (c *Conn) RunInSession(ctx context.Context, q RunInSessionRequest, files ..
 	return *r, nil
 }
 
+// OpenThreadToken: Opens the token a thread impersonates with.
+//
+// Win32: OpenThreadToken. Rules: SE-27.
+func (c *Conn) OpenThreadToken(ctx context.Context, q OpenThreadTokenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpOpenThreadToken, wire.AppendOpenThreadTokenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpOpenThreadToken, err)
+	}
+	return *r, nil
+}
+
+// AdjustTokenPrivileges: Enables, disables or removes privileges of a token; LastError is 1300 when
+// the token does not hold all of them.
+//
+// Win32: AdjustTokenPrivileges. Rules: SE-22.
+func (c *Conn) AdjustTokenPrivileges(ctx context.Context, q AdjustPrivilegesRequest) (AdjustPrivilegesReply, error) {
+	b, err := c.call(ctx, wire.OpAdjustTokenPrivileges, wire.AppendAdjustPrivilegesRequest(nil, &q), nil)
+	if err != nil {
+		return AdjustPrivilegesReply{}, err
+	}
+	r, err := wire.DecodeAdjustPrivilegesReply(b)
+	if err != nil {
+		return AdjustPrivilegesReply{}, c.garbled(wire.OpAdjustTokenPrivileges, err)
+	}
+	return *r, nil
+}
+
+// AdjustTokenGroups: Enables or disables groups of a token.
+//
+// Win32: AdjustTokenGroups. Rules: SE-23.
+func (c *Conn) AdjustTokenGroups(ctx context.Context, q AdjustGroupsRequest) (AdjustGroupsReply, error) {
+	b, err := c.call(ctx, wire.OpAdjustTokenGroups, wire.AppendAdjustGroupsRequest(nil, &q), nil)
+	if err != nil {
+		return AdjustGroupsReply{}, err
+	}
+	r, err := wire.DecodeAdjustGroupsReply(b)
+	if err != nil {
+		return AdjustGroupsReply{}, c.garbled(wire.OpAdjustTokenGroups, err)
+	}
+	return *r, nil
+}
+
+// CreateRestrictedToken: Makes a token that can do less than another one.
+//
+// Win32: CreateRestrictedToken. Rules: SE-29, SE-30, SE-31.
+func (c *Conn) CreateRestrictedToken(ctx context.Context, q RestrictTokenRequest) (HandleReply, error) {
+	b, err := c.call(ctx, wire.OpCreateRestrictedToken, wire.AppendRestrictTokenRequest(nil, &q), nil)
+	if err != nil {
+		return HandleReply{}, err
+	}
+	r, err := wire.DecodeHandleReply(b)
+	if err != nil {
+		return HandleReply{}, c.garbled(wire.OpCreateRestrictedToken, err)
+	}
+	return *r, nil
+}
+
+// SetTokenInformation: Sets owner, primary group, default DACL, session or integrity level of a token.
+//
+// Win32: SetTokenInformation. Rules: SE-21, PRC-6.
+func (c *Conn) SetTokenInformation(ctx context.Context, q SetTokenInformationRequest) error {
+	_, err := c.call(ctx, wire.OpSetTokenInformation, wire.AppendSetTokenInformationRequest(nil, &q), nil)
+	return err
+}
+
+// AccessCheck: Tells a server what a client's token may do with an object of the server's own.
+//
+// Win32: AccessCheckByTypeResultList. Rules: SE-44, SE-45, SE-50c.
+func (c *Conn) AccessCheck(ctx context.Context, q AccessCheckRequest) (AccessCheckReply, error) {
+	b, err := c.call(ctx, wire.OpAccessCheck, wire.AppendAccessCheckRequest(nil, &q), nil)
+	if err != nil {
+		return AccessCheckReply{}, err
+	}
+	r, err := wire.DecodeAccessCheckReply(b)
+	if err != nil {
+		return AccessCheckReply{}, c.garbled(wire.OpAccessCheck, err)
+	}
+	return *r, nil
+}
+
+// PrivilegeCheck: Tells whether a token has privileges enabled.
+//
+// Win32: PrivilegeCheck. Rules: SE-25, SE-26.
+func (c *Conn) PrivilegeCheck(ctx context.Context, q PrivilegeCheckRequest) (BoolReply, error) {
+	b, err := c.call(ctx, wire.OpPrivilegeCheck, wire.AppendPrivilegeCheckRequest(nil, &q), nil)
+	if err != nil {
+		return BoolReply{}, err
+	}
+	r, err := wire.DecodeBoolReply(b)
+	if err != nil {
+		return BoolReply{}, c.garbled(wire.OpPrivilegeCheck, err)
+	}
+	return *r, nil
+}
+
+// CheckTokenMembership: Tells whether a SID is enabled in a token.
+//
+// Win32: CheckTokenMembership. Rules: SE-15.
+func (c *Conn) CheckTokenMembership(ctx context.Context, q TokenMemberRequest) (BoolReply, error) {
+	b, err := c.call(ctx, wire.OpCheckTokenMembership, wire.AppendTokenMemberRequest(nil, &q), nil)
+	if err != nil {
+		return BoolReply{}, err
+	}
+	r, err := wire.DecodeBoolReply(b)
+	if err != nil {
+		return BoolReply{}, c.garbled(wire.OpCheckTokenMembership, err)
+	}
+	return *r, nil
+}
+
+// ImpersonateSelf: Lets the calling thread act with a copy of its process's token.
+//
+// Win32: ImpersonateSelf. Rules: SE-27.
+func (c *Conn) ImpersonateSelf(ctx context.Context, q ImpersonateSelfRequest) error {
+	_, err := c.call(ctx, wire.OpImpersonateSelf, wire.AppendImpersonateSelfRequest(nil, &q), nil)
+	return err
+}
+
+// ImpersonateAnonymousToken: Lets the calling thread act as nobody.
+//
+// Win32: ImpersonateAnonymousToken. Rules: SE-27.
+func (c *Conn) ImpersonateAnonymousToken(ctx context.Context) error {
+	_, err := c.call(ctx, wire.OpImpersonateAnonymousToken, nil, nil)
+	return err
+}
+
+// LookupAccountSid: Finds domain and name of a SID.
+//
+// Win32: LookupAccountSid. Rules: SE-12.
+func (c *Conn) LookupAccountSid(ctx context.Context, q SIDRequest) (AccountNameReply, error) {
+	b, err := c.call(ctx, wire.OpLookupAccountSid, wire.AppendSIDRequest(nil, &q), nil)
+	if err != nil {
+		return AccountNameReply{}, err
+	}
+	r, err := wire.DecodeAccountNameReply(b)
+	if err != nil {
+		return AccountNameReply{}, c.garbled(wire.OpLookupAccountSid, err)
+	}
+	return *r, nil
+}
+
+// LookupAccountName: Finds the SID of an account's name, with or without its domain.
+//
+// Win32: LookupAccountName. Rules: SE-12.
+func (c *Conn) LookupAccountName(ctx context.Context, q AccountRequest) (AccountNameReply, error) {
+	b, err := c.call(ctx, wire.OpLookupAccountName, wire.AppendAccountRequest(nil, &q), nil)
+	if err != nil {
+		return AccountNameReply{}, err
+	}
+	r, err := wire.DecodeAccountNameReply(b)
+	if err != nil {
+		return AccountNameReply{}, c.garbled(wire.OpLookupAccountName, err)
+	}
+	return *r, nil
+}
+
+// AllocateLocallyUniqueId: Gives a number that this host gives only once until it restarts.
+//
+// Win32: AllocateLocallyUniqueId. Rules: SE-8.
+func (c *Conn) AllocateLocallyUniqueId(ctx context.Context) (LUIDReply, error) {
+	b, err := c.call(ctx, wire.OpAllocateLocallyUniqueId, nil, nil)
+	if err != nil {
+		return LUIDReply{}, err
+	}
+	r, err := wire.DecodeLUIDReply(b)
+	if err != nil {
+		return LUIDReply{}, c.garbled(wire.OpAllocateLocallyUniqueId, err)
+	}
+	return *r, nil
+}
+
 // WTSEnumerateSessions: Lists the sessions that the caller may query, by ID.
 //
 // Win32: WTSEnumerateSessions. Rules: WTS-5.

@@ -8,13 +8,25 @@ import (
 	"stationmaster/internal/api"
 )
 
+// AccessCheckReply has one result, or one for each object type.
+type AccessCheckReply = api.AccessCheckReply
+
+// AccessCheckRequest is the request of AccessCheck.
+type AccessCheckRequest = api.AccessCheckRequest
+
+// AccessResult is part of other structs.
+type AccessResult = api.AccessResult
+
 // Account is part of other structs.
 type Account = api.Account
+
+// AccountNameReply is the reply of LookupAccountSid, LookupAccountName.
+type AccountNameReply = api.AccountNameReply
 
 // AccountReply is the reply of AddAccount.
 type AccountReply = api.AccountReply
 
-// AccountRequest is the request of RemoveAccount.
+// AccountRequest is the request of LookupAccountName, RemoveAccount.
 type AccountRequest = api.AccountRequest
 
 // AccountsReply is the reply of ListAccounts.
@@ -22,6 +34,20 @@ type AccountsReply = api.AccountsReply
 
 // AddAccountRequest is the request of AddAccount.
 type AddAccountRequest = api.AddAccountRequest
+
+// AdjustGroupsReply is the reply of AdjustTokenGroups.
+type AdjustGroupsReply = api.AdjustGroupsReply
+
+// AdjustGroupsRequest changes states as SE_GROUP_ENABLED (4) in Attributes
+// says. Names are ignored.
+type AdjustGroupsRequest = api.AdjustGroupsRequest
+
+// AdjustPrivilegesReply is the reply of AdjustTokenPrivileges.
+type AdjustPrivilegesReply = api.AdjustPrivilegesReply
+
+// AdjustPrivilegesRequest changes states as SE_PRIVILEGE_ENABLED (2) and
+// SE_PRIVILEGE_REMOVED (4) in Attributes say.
+type AdjustPrivilegesRequest = api.AdjustPrivilegesRequest
 
 // AnswerCallRequest is the request of AnswerCall.
 type AnswerCallRequest = api.AnswerCallRequest
@@ -42,7 +68,7 @@ type AuditRecord = api.AuditRecord
 // AuditReply is the reply of ReadAudit.
 type AuditReply = api.AuditReply
 
-// BoolReply is the reply of IsProcessInJob, CompareObjectHandles, IsWindow and others.
+// BoolReply is the reply of PrivilegeCheck, CheckTokenMembership, IsProcessInJob and others.
 type BoolReply = api.BoolReply
 
 // BroadcastRequest is the request of BroadcastSystemMessage.
@@ -192,6 +218,10 @@ type HelloReply = api.HelloReply
 // HelloRequest is the request of Hello.
 type HelloRequest = api.HelloRequest
 
+// ImpersonateSelfRequest: Level 0 Anonymous, 1 Identification,
+// 2 Impersonation, 3 Delegation.
+type ImpersonateSelfRequest = api.ImpersonateSelfRequest
+
 // IndexRequest is the request of GetUserObjectInformation, GetTokenInformation.
 type IndexRequest = api.IndexRequest
 
@@ -201,6 +231,9 @@ type InputEvent = api.InputEvent
 
 // JobProcessRequest is the request of AssignProcessToJobObject, IsProcessInJob.
 type JobProcessRequest = api.JobProcessRequest
+
+// LUIDReply is the reply of AllocateLocallyUniqueId.
+type LUIDReply = api.LUIDReply
 
 // LinkTargetReply is the reply of QuerySymbolicLinkObject.
 type LinkTargetReply = api.LinkTargetReply
@@ -259,6 +292,9 @@ type Object = api.Object
 // ObjectReply is the reply of ShowObject.
 type ObjectReply = api.ObjectReply
 
+// ObjectType is one entry of an OBJECT_TYPE_LIST.
+type ObjectType = api.ObjectType
+
 // ObjectsReply lists a directory, 4096 entries of it at most.
 type ObjectsReply = api.ObjectsReply
 
@@ -279,6 +315,9 @@ type OpenServiceRequest = api.OpenServiceRequest
 
 // OpenThreadRequest is the request of OpenThread.
 type OpenThreadRequest = api.OpenThreadRequest
+
+// OpenThreadTokenRequest is the request of OpenThreadToken.
+type OpenThreadTokenRequest = api.OpenThreadTokenRequest
 
 // OpenTokenRequest is the request of OpenProcessToken.
 type OpenTokenRequest = api.OpenTokenRequest
@@ -311,6 +350,9 @@ type PostThreadMessageRequest = api.PostThreadMessageRequest
 // identity of the namespace. The label of an integrity level means at least
 // that level.
 type PrivateNamespaceRequest = api.PrivateNamespaceRequest
+
+// PrivilegeCheckRequest is the request of PrivilegeCheck.
+type PrivilegeCheckRequest = api.PrivilegeCheckRequest
 
 // Process is one row of a process list.
 type Process = api.Process
@@ -345,6 +387,9 @@ type RelatedWindowRequest = api.RelatedWindowRequest
 // ReleaseSemaphoreRequest is the request of ReleaseSemaphore.
 type ReleaseSemaphoreRequest = api.ReleaseSemaphoreRequest
 
+// RestrictTokenRequest is the request of CreateRestrictedToken.
+type RestrictTokenRequest = api.RestrictTokenRequest
+
 // ResultReply is the reply of SetWindowLong, GetProp, RemoveProp and others.
 type ResultReply = api.ResultReply
 
@@ -353,6 +398,9 @@ type ResultRequest = api.ResultRequest
 
 // RunInSessionRequest says what to start where. Nobody's token is handed out.
 type RunInSessionRequest = api.RunInSessionRequest
+
+// SIDRequest is the request of LookupAccountSid.
+type SIDRequest = api.SIDRequest
 
 // SecurityRequest names the parts by SECURITY_INFORMATION bits.
 type SecurityRequest = api.SecurityRequest
@@ -442,6 +490,10 @@ type SetServiceStatusRequest = api.SetServiceStatusRequest
 // SetTimerRequest is the request of SetWaitableTimer.
 type SetTimerRequest = api.SetTimerRequest
 
+// SetTokenInformationRequest has the data as GetTokenInformation gives it:
+// SIDs and ACLs in binary form, numbers in four bytes.
+type SetTokenInformationRequest = api.SetTokenInformationRequest
+
 // SetTokenSessionRequest is the request of SetTokenSession.
 type SetTokenSessionRequest = api.SetTokenSessionRequest
 
@@ -483,6 +535,9 @@ type TicketReply = api.TicketReply
 
 // TokenGroup is part of other structs.
 type TokenGroup = api.TokenGroup
+
+// TokenMemberRequest is the request of CheckTokenMembership.
+type TokenMemberRequest = api.TokenMemberRequest
 
 // TokenPrivilege is part of other structs.
 type TokenPrivilege = api.TokenPrivilege

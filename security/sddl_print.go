@@ -143,6 +143,15 @@ func sddlACL(b *strings.Builder, a *ACL, machine SID) {
 	}
 }
 
+// SDDL gives the ACE as it stands in the text form of a descriptor. machine
+// resolves the aliases of the machine's own accounts; zero for none.
+// Rules: SDDL-3, SDDL-11, SDDL-12.
+func (a *ACE) SDDL(machine SID) string {
+	var b strings.Builder
+	sddlACE(&b, a, machine)
+	return b.String()
+}
+
 func sddlACE(b *strings.Builder, a *ACE, machine SID) {
 	b.WriteByte('(')
 	if w, ok := aceTypeWords[a.Type]; ok {

@@ -91,12 +91,17 @@ func (t *Thread) errorOf(op, obj string, code win32.Errno, rule string) error {
 // open checks the effective token against an object and gives the granted
 // rights. A refusal is audited.
 func (t *Thread) open(op, name string, o object.Object, desired win32.AccessMask, rule string) (win32.AccessMask, error) {
-	tok := t.EffectiveToken()
+	return t.openAs(t.EffectiveToken(), op, name, o, desired, rule)
+}
+
+// openAs is open with a token that need not be the effective one.
+func (t *Thread) openAs(tok *security.Token, op, name string, o object.Object, desired win32.AccessMask, rule string) (win32.AccessMask, error) {
+	h := o.Head()
 	granted, err := checkAccess(tok, o, desired)
 	if err != nil {
-		h := o.Head()
-		return 0, t.denied(op, name, h.Descriptor(), desired, h.Kind().Mapping, err, rule)
+		return 0, t.denied(tok, op, name, h.Descriptor(), desired, h.Kind().Mapping, err, rule)
 	}
+	t.granted(op, name, h.Descriptor(), desired, security.Audit(tok, h.Descriptor(), desired, security.Decision{Granted: granted}, h.Kind().Mapping))
 	return granted, nil
 }
 
@@ -104,11 +109,33 @@ func (t *Thread) open(op, name string, o object.Object, desired win32.AccessMask
 // object and gives the granted rights. The refusal's error names op and
 // object; an audit record says why.
 func (t *Thread) Check(op, name string, sd *security.Descriptor, desired win32.AccessMask, m *security.Mapping, rule string) (win32.AccessMask, error) {
-	granted, err := security.Check(t.EffectiveToken(), sd, desired, m)
+	tok := t.EffectiveToken()
+	granted, err := security.Check(tok, sd, desired, m)
 	if err != nil {
-		return 0, t.denied(op, name, sd, desired, m, err, rule)
+		return 0, t.denied(tok, op, name, sd, desired, m, err, rule)
 	}
+	t.granted(op, name, sd, desired, security.Audit(tok, sd, desired, security.Decision{Granted: granted}, m))
 	return granted, nil
+}
+
+// granted leaves an audit record of an access when an AUDIT ACE for success
+// asks for one (SE-64).
+func (t *Thread) granted(op, name string, sd *security.Descriptor, desired win32.AccessMask, asks []security.AuditMatch) {
+	if len(asks) == 0 {
+		return
+	}
+	i := asks[0].ACE
+	t.process.engine.audit.add(t, AuditRecord{Op: op, Object: name, Desired: desired, Rule: "SE-64", ACE: i,
+		Why: fmt.Sprintf("ACE %d of the SACL, %s, asks for a record", i, t.aceText(sd.SACL, i))})
+}
+
+// aceText gives an ACE of a list in SDDL.
+func (t *Thread) aceText(list func() (*security.ACL, bool), i int) string {
+	acl, _ := list()
+	if acl == nil || i < 0 || i >= len(acl.ACEs) {
+		return "()"
+	}
+	return acl.ACEs[i].SDDL(t.process.engine.Machine())
 }
 
 // RequirePrivilege fails with 1314 unless the effective token holds and
@@ -140,11 +167,11 @@ func (t *Thread) refuseRight(op, name string, need, has win32.AccessMask, rule s
 }
 
 // denied makes the error of a failed access check and audits it.
-func (t *Thread) denied(op, name string, sd *security.Descriptor, desired win32.AccessMask, m *security.Mapping, err error, rule string) error {
+func (t *Thread) denied(tok *security.Token, op, name string, sd *security.Descriptor, desired win32.AccessMask, m *security.Mapping, err error, rule string) error {
 	code := win32.Code(err)
 	e := t.process.engine
 	if e.audit.wants(t.process.pid, e.now()) {
-		d := security.Explain(t.EffectiveToken(), sd, desired, m)
+		d := security.Explain(tok, sd, desired, m)
 		why := "no ACE grants it"
 		switch {
 		case d.Err == nil:
@@ -152,12 +179,15 @@ func (t *Thread) denied(op, name string, sd *security.Descriptor, desired win32.
 		case d.Second:
 			why = "the restricting SIDs do not grant it"
 		case d.ACE >= 0:
-			why = fmt.Sprintf("ACE %d of the DACL denies it", d.ACE)
+			why = fmt.Sprintf("ACE %d of the DACL, %s, denies it", d.ACE, t.aceText(sd.DACL, d.ACE))
 		case code == win32.ERROR_PRIVILEGE_NOT_HELD:
 			why = "the privilege is not held and enabled"
 		}
 		if d.Rule != "" {
 			why += " (" + d.Rule + ")"
+		}
+		if asks := security.Audit(tok, sd, desired, d, m); len(asks) > 0 && d.Err != nil {
+			why += fmt.Sprintf("; ACE %d of the SACL asks for a record", asks[0].ACE)
 		}
 		missing := d.Remaining
 		if d.Err == nil {
@@ -247,11 +277,11 @@ func (e *Engine) ReadAudit(ctx context.Context, after uint64, max int) ([]AuditR
 
 // CheckSession gives a session on which the effective token has the rights
 // asked for: 7022 when there is no such session, 5 when its descriptor does
-// not grant them. WTS_CURRENT_SESSION is the caller's own.
+// not grant them. WTS_CURRENT_SESSION is the caller's own. op is the call that
+// asks, for the error and the audit record.
 //
 // Rules: WTS-1, WTS-3, WTS-9.
-func (t *Thread) CheckSession(id uint32, rights win32.AccessMask) (*Session, error) {
-	const op = "CheckSession"
+func (t *Thread) CheckSession(op string, id uint32, rights win32.AccessMask) (*Session, error) {
 	lockrank.AssertNoneHeld()
 	if id == win32.WTS_CURRENT_SESSION {
 		id = t.process.session.id

@@ -97,7 +97,7 @@ const maxBacklog = 4096
 var plentiful = map[string]bool{
 	EventStationCreate: true, EventStationClose: true, EventDesktopCreate: true, EventDesktopClose: true,
 	EventDesktopSwitch: true, EventDescriptorChange: true, EventProcessConnect: true, EventConnectFailed: true,
-	EventHeapCreateFailed: true, EventSurface: true,
+	EventHeapCreateFailed: true, EventSurface: true, EventTokenChange: true,
 }
 
 // observers run on one goroutine, get every event in order and hold no lock.

@@ -199,10 +199,13 @@ func (t *Thread) insertAt(op string, at spot, o object.Object, granted win32.Acc
 
 // openObject is open, but the name is only put together for a refusal.
 func (t *Thread) openObject(op string, at spot, o object.Object, desired win32.AccessMask, rule string) (win32.AccessMask, error) {
-	granted, err := checkAccess(t.EffectiveToken(), o, desired)
+	tok, h := t.EffectiveToken(), o.Head()
+	granted, err := checkAccess(tok, o, desired)
 	if err != nil {
-		h := o.Head()
-		return 0, t.denied(op, at.path(), h.Descriptor(), desired, h.Kind().Mapping, err, rule)
+		return 0, t.denied(tok, op, at.path(), h.Descriptor(), desired, h.Kind().Mapping, err, rule)
+	}
+	if asks := security.Audit(tok, h.Descriptor(), desired, security.Decision{Granted: granted}, h.Kind().Mapping); len(asks) > 0 {
+		t.granted(op, at.path(), h.Descriptor(), desired, asks)
 	}
 	return granted, nil
 }
@@ -278,6 +281,14 @@ func nameOfObject(o object.Object) string {
 		return name
 	}
 	return "unnamed " + o.Head().Kind().Name
+}
+
+// objectOfError gives the object an error names.
+func objectOfError(err error) string {
+	if e, ok := err.(*win32.Error); ok {
+		return e.Object
+	}
+	return ""
 }
 
 // ruleOf gives the rule an error names, or otherwise.

@@ -123,6 +123,7 @@ const (
 	EventProcessExit      = "process-exit"      // pid, code
 	EventConnectFailed    = "connect-failed"    // pid, object, step, reason (PC-18)
 	EventDescriptorChange = "descriptor-change" // object
+	EventTokenChange      = "token-change"      // pid of who changed the token of a process
 	// EventsLost goes to observers alone, with number 0: events that programs
 	// of the session caused came faster than the observers took them (count),
 	// and the session should be looked at as a whole.
@@ -131,7 +132,9 @@ const (
 	EventHeapCreateFailed = "desktop-heap-create-failed" // number 244 (DT-26)
 )
 
-// AuditRecord is one refusal: who wanted what, and what decided.
+// AuditRecord is one refusal: who wanted what, and what decided. With the code
+// 0 it is an access that was granted and that an AUDIT ACE asks to be told of
+// (SE-64); ACE is then that ACE of the SACL.
 type AuditRecord struct {
 	Seq     uint64           `json:"seq"` // ascending from 1
 	Time    time.Time        `json:"time"`

@@ -66,29 +66,6 @@ func (t *Thread) OpenProcessToken(process win32.Handle, desired win32.AccessMask
 	return t.insert(op, "token", p.token, granted, false)
 }
 
-// OpenThreadToken opens the impersonation token of the calling thread, named
-// by its pseudo-handle. The check is made with the process's own token.
-//
-// Win32: OpenThreadToken with OpenAsSelf. Rules: SE-27.
-func (t *Thread) OpenThreadToken(thread win32.Handle, desired win32.AccessMask) (win32.Handle, error) {
-	const op = "OpenThreadToken"
-	if thread != win32.CurrentThread {
-		return 0, t.errorOf(op, handleText(thread), win32.ERROR_INVALID_HANDLE, "SE-27")
-	}
-	o := t.impersonation.Load()
-	if o == nil {
-		return 0, t.errorOf(op, "", win32.ERROR_NO_TOKEN, "SE-27")
-	}
-	if o.tok.Load().Level() == security.SecurityAnonymous {
-		return 0, t.errorOf(op, "", win32.ERROR_CANT_OPEN_ANONYMOUS, "SE-27")
-	}
-	granted, err := checkAccess(t.process.Token(), o, desired)
-	if err != nil {
-		return 0, t.Refuse(op, "token", win32.Code(err), "SE-27", "the process's token is not granted it")
-	}
-	return t.insert(op, "token", o, granted, false)
-}
-
 // DuplicateToken makes a new token from one: other type, level, TokenId, and
 // the same logon session and session. desired 0 means the rights of the
 // source handle.
@@ -142,49 +119,6 @@ func (t *Thread) RestrictToken(h win32.Handle, r security.RestrictSpec) (win32.H
 	return t.insert(op, "token", o.copyOf(tok), e.Granted, false)
 }
 
-// AdjustPrivileges enables, disables or removes privileges of a token. all
-// tells whether every change was made (SE-22).
-//
-// Win32: AdjustTokenPrivileges. Rules: SE-22.
-func (t *Thread) AdjustPrivileges(h win32.Handle, disableAll bool, changes []security.PrivilegeState) (previous []security.PrivilegeState, all bool, err error) {
-	o, _, err := t.tokenHandle("AdjustTokenPrivileges", h, win32.TOKEN_ADJUST_PRIVILEGES, "SE-22")
-	if err != nil {
-		return nil, false, err
-	}
-	for {
-		old := o.tok.Load()
-		n, previous, all := old.AdjustPrivileges(disableAll, changes)
-		if o.tok.CompareAndSwap(old, n.WithModifiedID(t.process.engine.AllocateLUID())) {
-			return previous, all, nil
-		}
-	}
-}
-
-// SetTokenSession moves a token that no process uses to another session, which
-// need not exist yet. The handle needs TOKEN_ADJUST_SESSIONID, the caller
-// SeTcbPrivilege.
-//
-// Win32: SetTokenInformation(TokenSessionId). Rules: PRC-6.
-func (t *Thread) SetTokenSession(h win32.Handle, session uint32) error {
-	const op = "SetTokenInformation"
-	o, _, err := t.tokenHandle(op, h, win32.TOKEN_ADJUST_SESSIONID, "PRC-6")
-	if err != nil {
-		return err
-	}
-	if err := t.RequirePrivilege(op, security.SeTcbPrivilege, "PRC-6"); err != nil {
-		return err
-	}
-	for {
-		old := o.tok.Load()
-		if o.used.Load() {
-			return t.errorOf(op, "token in use", win32.ERROR_INVALID_PARAMETER, "PRC-6")
-		}
-		if o.tok.CompareAndSwap(old, old.WithSession(session)) {
-			return nil
-		}
-	}
-}
-
 // Impersonate lets the thread act with another token until Revert. Without
 // SeImpersonatePrivilege only a token of the process's own user and logon
 // session, or one below the level Impersonation, is taken as it is; any other
@@ -218,16 +152,7 @@ func (t *Thread) Impersonate(h win32.Handle) error {
 	if err != nil {
 		return err
 	}
-	n := o.copyOf(dup)
-	n.Retain()
-	if old := t.impersonation.Swap(n); old != nil {
-		old.Release()
-	}
-	if t.dead.Load() { // Detach may have looked before we set it
-		_ = t.Revert() // never fails
-		return t.errorOf(op, "", win32.ERROR_INVALID_HANDLE, "SE-27")
-	}
-	return nil
+	return t.impersonate(op, o.copyOf(dup))
 }
 
 // Revert ends the thread's impersonation.

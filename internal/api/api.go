@@ -59,7 +59,7 @@ const (
 // Table returns every call in ascending order of its number.
 func Table() []Call {
 	var all []Call
-	for _, part := range [][]Call{connectionCalls, objectCalls, processCalls, sessionCalls, serviceCalls, accountCalls, displayCalls, systemCalls, syncCalls, windowCalls} {
+	for _, part := range [][]Call{connectionCalls, objectCalls, processCalls, tokenCalls, sessionCalls, serviceCalls, accountCalls, displayCalls, systemCalls, syncCalls, windowCalls} {
 		all = append(all, part...)
 	}
 	return all

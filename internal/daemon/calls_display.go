@@ -43,7 +43,7 @@ func need(c *Call, op, name string, o object.Object, rights win32.AccessMask, ru
 // ListDesktops lists the window stations and desktops of a session that the caller may see, with
 // their facts. Rules: WS-31, DT-30.
 func (s *Services) ListDesktops(_ context.Context, c *Call, q *api.SessionRequest) (*api.TreeReply, error) {
-	se, err := c.Thread.CheckSession(q.SessionID, win32.WINSTATION_QUERY)
+	se, err := c.Thread.CheckSession("ListDesktops", q.SessionID, win32.WINSTATION_QUERY)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ const readableParts = security.OwnerInformation | security.GroupInformation | se
 // not enumerate it gets the same error as for one that is not there; only the
 // audit log tells them apart.
 func (s *Services) stationOf(c *Call, op string, session uint32, name string) (*station.Session, *station.WindowStation, error) {
-	se, err := c.Thread.CheckSession(session, win32.WINSTATION_QUERY)
+	se, err := c.Thread.CheckSession(op, session, win32.WINSTATION_QUERY)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -209,7 +209,7 @@ func (s *Services) SwitchSessionDesktop(_ context.Context, c *Call, q *api.Sessi
 // only, as for CreateWindowStation with a name.
 func (s *Services) CreateSessionStation(_ context.Context, c *Call, q *api.SessionDesktopRequest) error {
 	const op = "CreateSessionStation"
-	se, err := c.Thread.CheckSession(q.SessionID, win32.WINSTATION_SET)
+	se, err := c.Thread.CheckSession(op, q.SessionID, win32.WINSTATION_SET)
 	if err != nil {
 		return err
 	}
@@ -285,7 +285,12 @@ func (s *Services) SendInput(_ context.Context, c *Call, q *api.SendInputRequest
 	if !d.Active() {
 		return c.Thread.Refuse(op, d.Path(), win32.ERROR_ACCESS_DENIED, "IN-11", "the desktop is not the input desktop of its session")
 	}
-	return s.Display.Inject(se.ID(), d.Name(), q.Events)
+	err = s.Display.Inject(se.ID(), d.Name(), q.Events)
+	if win32.Code(err) == win32.ERROR_ACCESS_DENIED {
+		// Its own check stands where no desktop can change in between.
+		return c.Thread.Refuse(op, d.Path(), win32.ERROR_ACCESS_DENIED, "IN-10", "programs type on no secure desktop, and on the active one only")
+	}
+	return err
 }
 
 // person reports whether the caller's viewer input is a person's: it came with
@@ -297,13 +302,13 @@ func person(c *Call) bool {
 
 // screenOf gives a session for whoever may sit at its screen: CONNECT, which
 // everybody has who may log on, and for somebody else's screen SHADOW.
-func screenOf(c *Call, id uint32) (*station.Session, error) {
-	se, err := c.Thread.CheckSession(id, win32.WINSTATION_CONNECT)
+func screenOf(c *Call, op string, id uint32) (*station.Session, error) {
+	se, err := c.Thread.CheckSession(op, id, win32.WINSTATION_CONNECT)
 	if err != nil {
 		return nil, err
 	}
 	if u := se.User(); u == nil || u.User() != c.Thread.EffectiveToken().User() {
-		if _, err := c.Thread.CheckSession(id, win32.WINSTATION_SHADOW); err != nil {
+		if _, err := c.Thread.CheckSession(op, id, win32.WINSTATION_SHADOW); err != nil {
 			return nil, err
 		}
 	}
@@ -317,7 +322,7 @@ func (s *Services) OpenViewer(ctx context.Context, c *Call, q *api.OpenViewerReq
 	if s.Display == nil {
 		return nil, without(op, "display")
 	}
-	se, err := screenOf(c, q.SessionID)
+	se, err := screenOf(c, op, q.SessionID)
 	if err != nil {
 		return nil, err
 	}
@@ -357,7 +362,7 @@ func (s *Services) SecureAttention(_ context.Context, c *Call, q *api.SessionReq
 	if s.Winlogon == nil {
 		return without(op, "accounts")
 	}
-	se, err := screenOf(c, q.SessionID)
+	se, err := screenOf(c, op, q.SessionID)
 	if err != nil {
 		return err
 	}

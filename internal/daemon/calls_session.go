@@ -81,7 +81,7 @@ func (s *Services) LockSession(_ context.Context, c *Call, q *api.SessionRequest
 	if q.SessionID == win32.WTS_CURRENT_SESSION {
 		return s.Winlogon.LockWorkStation(c.Thread)
 	}
-	se, err := c.Thread.CheckSession(q.SessionID, win32.WINSTATION_DISCONNECT)
+	se, err := c.Thread.CheckSession("LockSession", q.SessionID, win32.WINSTATION_DISCONNECT)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *Services) UnlockSession(ctx context.Context, c *Call, q *api.UnlockSess
 	if s.Winlogon == nil {
 		return without("UnlockSession", "accounts")
 	}
-	se, err := c.Thread.CheckSession(q.SessionID, win32.WINSTATION_CONNECT)
+	se, err := c.Thread.CheckSession("UnlockSession", q.SessionID, win32.WINSTATION_CONNECT)
 	if err != nil {
 		return err
 	}

@@ -161,6 +161,55 @@ type Handler interface {
 	// that very user. Rules: PRC-24.
 	RunInSession(ctx context.Context, c *Call, q *api.RunInSessionRequest) (*api.CreateProcessReply, error)
 
+	// OpenThreadToken: Opens the token a thread impersonates with. Win32: OpenThreadToken. Rules: SE-27.
+	OpenThreadToken(ctx context.Context, c *Call, q *api.OpenThreadTokenRequest) (*api.HandleReply, error)
+
+	// AdjustTokenPrivileges: Enables, disables or removes privileges of a token; LastError is 1300 when
+	// the token does not hold all of them. Win32: AdjustTokenPrivileges. Rules: SE-22.
+	AdjustTokenPrivileges(ctx context.Context, c *Call, q *api.AdjustPrivilegesRequest) (*api.AdjustPrivilegesReply, error)
+
+	// AdjustTokenGroups: Enables or disables groups of a token. Win32: AdjustTokenGroups. Rules: SE-23.
+	AdjustTokenGroups(ctx context.Context, c *Call, q *api.AdjustGroupsRequest) (*api.AdjustGroupsReply, error)
+
+	// CreateRestrictedToken: Makes a token that can do less than another one. Win32:
+	// CreateRestrictedToken. Rules: SE-29, SE-30, SE-31.
+	CreateRestrictedToken(ctx context.Context, c *Call, q *api.RestrictTokenRequest) (*api.HandleReply, error)
+
+	// SetTokenInformation: Sets owner, primary group, default DACL, session or integrity level of a token.
+	// Win32: SetTokenInformation. Rules: SE-21, PRC-6.
+	SetTokenInformation(ctx context.Context, c *Call, q *api.SetTokenInformationRequest) error
+
+	// AccessCheck: Tells a server what a client's token may do with an object of the server's own. Win32:
+	// AccessCheckByTypeResultList. Rules: SE-44, SE-45, SE-50c.
+	AccessCheck(ctx context.Context, c *Call, q *api.AccessCheckRequest) (*api.AccessCheckReply, error)
+
+	// PrivilegeCheck: Tells whether a token has privileges enabled. Win32: PrivilegeCheck. Rules: SE-25,
+	// SE-26.
+	PrivilegeCheck(ctx context.Context, c *Call, q *api.PrivilegeCheckRequest) (*api.BoolReply, error)
+
+	// CheckTokenMembership: Tells whether a SID is enabled in a token. Win32: CheckTokenMembership. Rules:
+	// SE-15.
+	CheckTokenMembership(ctx context.Context, c *Call, q *api.TokenMemberRequest) (*api.BoolReply, error)
+
+	// ImpersonateSelf: Lets the calling thread act with a copy of its process's token. Win32:
+	// ImpersonateSelf. Rules: SE-27.
+	ImpersonateSelf(ctx context.Context, c *Call, q *api.ImpersonateSelfRequest) error
+
+	// ImpersonateAnonymousToken: Lets the calling thread act as nobody. Win32: ImpersonateAnonymousToken.
+	// Rules: SE-27.
+	ImpersonateAnonymousToken(ctx context.Context, c *Call) error
+
+	// LookupAccountSid: Finds domain and name of a SID. Win32: LookupAccountSid. Rules: SE-12.
+	LookupAccountSid(ctx context.Context, c *Call, q *api.SIDRequest) (*api.AccountNameReply, error)
+
+	// LookupAccountName: Finds the SID of an account's name, with or without its domain. Win32:
+	// LookupAccountName. Rules: SE-12.
+	LookupAccountName(ctx context.Context, c *Call, q *api.AccountRequest) (*api.AccountNameReply, error)
+
+	// AllocateLocallyUniqueId: Gives a number that this host gives only once until it restarts. Win32:
+	// AllocateLocallyUniqueId. Rules: SE-8.
+	AllocateLocallyUniqueId(ctx context.Context, c *Call) (*api.LUIDReply, error)
+
 	// WTSEnumerateSessions: Lists the sessions that the caller may query, by ID. Win32:
 	// WTSEnumerateSessions. Rules: WTS-5.
 	WTSEnumerateSessions(ctx context.Context, c *Call) (*api.SessionsReply, error)
@@ -1047,6 +1096,122 @@ func dispatch(ctx context.Context, h Handler, c *Call, op uint16, body, out []by
 			return out, err
 		}
 		return wire.AppendCreateProcessReply(out, r), nil
+	case wire.OpOpenThreadToken:
+		q, err := wire.DecodeOpenThreadTokenRequest(body)
+		if err != nil {
+			return out, badBody("OpenThreadToken", err)
+		}
+		r, err := h.OpenThreadToken(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpAdjustTokenPrivileges:
+		q, err := wire.DecodeAdjustPrivilegesRequest(body)
+		if err != nil {
+			return out, badBody("AdjustTokenPrivileges", err)
+		}
+		r, err := h.AdjustTokenPrivileges(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendAdjustPrivilegesReply(out, r), nil
+	case wire.OpAdjustTokenGroups:
+		q, err := wire.DecodeAdjustGroupsRequest(body)
+		if err != nil {
+			return out, badBody("AdjustTokenGroups", err)
+		}
+		r, err := h.AdjustTokenGroups(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendAdjustGroupsReply(out, r), nil
+	case wire.OpCreateRestrictedToken:
+		q, err := wire.DecodeRestrictTokenRequest(body)
+		if err != nil {
+			return out, badBody("CreateRestrictedToken", err)
+		}
+		r, err := h.CreateRestrictedToken(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendHandleReply(out, r), nil
+	case wire.OpSetTokenInformation:
+		q, err := wire.DecodeSetTokenInformationRequest(body)
+		if err != nil {
+			return out, badBody("SetTokenInformation", err)
+		}
+		return out, h.SetTokenInformation(ctx, c, q)
+	case wire.OpAccessCheck:
+		q, err := wire.DecodeAccessCheckRequest(body)
+		if err != nil {
+			return out, badBody("AccessCheckByTypeResultList", err)
+		}
+		r, err := h.AccessCheck(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendAccessCheckReply(out, r), nil
+	case wire.OpPrivilegeCheck:
+		q, err := wire.DecodePrivilegeCheckRequest(body)
+		if err != nil {
+			return out, badBody("PrivilegeCheck", err)
+		}
+		r, err := h.PrivilegeCheck(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendBoolReply(out, r), nil
+	case wire.OpCheckTokenMembership:
+		q, err := wire.DecodeTokenMemberRequest(body)
+		if err != nil {
+			return out, badBody("CheckTokenMembership", err)
+		}
+		r, err := h.CheckTokenMembership(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendBoolReply(out, r), nil
+	case wire.OpImpersonateSelf:
+		q, err := wire.DecodeImpersonateSelfRequest(body)
+		if err != nil {
+			return out, badBody("ImpersonateSelf", err)
+		}
+		return out, h.ImpersonateSelf(ctx, c, q)
+	case wire.OpImpersonateAnonymousToken:
+		if len(body) != 0 {
+			return out, badBody("ImpersonateAnonymousToken", wire.ErrTrailing)
+		}
+		return out, h.ImpersonateAnonymousToken(ctx, c)
+	case wire.OpLookupAccountSid:
+		q, err := wire.DecodeSIDRequest(body)
+		if err != nil {
+			return out, badBody("LookupAccountSid", err)
+		}
+		r, err := h.LookupAccountSid(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendAccountNameReply(out, r), nil
+	case wire.OpLookupAccountName:
+		q, err := wire.DecodeAccountRequest(body)
+		if err != nil {
+			return out, badBody("LookupAccountName", err)
+		}
+		r, err := h.LookupAccountName(ctx, c, q)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendAccountNameReply(out, r), nil
+	case wire.OpAllocateLocallyUniqueId:
+		if len(body) != 0 {
+			return out, badBody("AllocateLocallyUniqueId", wire.ErrTrailing)
+		}
+		r, err := h.AllocateLocallyUniqueId(ctx, c)
+		if err != nil {
+			return out, err
+		}
+		return wire.AppendLUIDReply(out, r), nil
 	case wire.OpWTSEnumerateSessions:
 		if len(body) != 0 {
 			return out, badBody("WTSEnumerateSessions", wire.ErrTrailing)

@@ -10,10 +10,19 @@ import (
 
 // bodies lists the codec of every request and reply.
 var bodies = []body{
+	{"AccessCheckReply", func() any { return new(api.AccessCheckReply) }, func(b []byte, v any) []byte { return AppendAccessCheckReply(b, v.(*api.AccessCheckReply)) }, func(b []byte) (any, error) { return DecodeAccessCheckReply(b) }},
+	{"AccessCheckRequest", func() any { return new(api.AccessCheckRequest) }, func(b []byte, v any) []byte { return AppendAccessCheckRequest(b, v.(*api.AccessCheckRequest)) }, func(b []byte) (any, error) { return DecodeAccessCheckRequest(b) }},
+	{"AccountNameReply", func() any { return new(api.AccountNameReply) }, func(b []byte, v any) []byte { return AppendAccountNameReply(b, v.(*api.AccountNameReply)) }, func(b []byte) (any, error) { return DecodeAccountNameReply(b) }},
 	{"AccountReply", func() any { return new(api.AccountReply) }, func(b []byte, v any) []byte { return AppendAccountReply(b, v.(*api.AccountReply)) }, func(b []byte) (any, error) { return DecodeAccountReply(b) }},
 	{"AccountRequest", func() any { return new(api.AccountRequest) }, func(b []byte, v any) []byte { return AppendAccountRequest(b, v.(*api.AccountRequest)) }, func(b []byte) (any, error) { return DecodeAccountRequest(b) }},
 	{"AccountsReply", func() any { return new(api.AccountsReply) }, func(b []byte, v any) []byte { return AppendAccountsReply(b, v.(*api.AccountsReply)) }, func(b []byte) (any, error) { return DecodeAccountsReply(b) }},
 	{"AddAccountRequest", func() any { return new(api.AddAccountRequest) }, func(b []byte, v any) []byte { return AppendAddAccountRequest(b, v.(*api.AddAccountRequest)) }, func(b []byte) (any, error) { return DecodeAddAccountRequest(b) }},
+	{"AdjustGroupsReply", func() any { return new(api.AdjustGroupsReply) }, func(b []byte, v any) []byte { return AppendAdjustGroupsReply(b, v.(*api.AdjustGroupsReply)) }, func(b []byte) (any, error) { return DecodeAdjustGroupsReply(b) }},
+	{"AdjustGroupsRequest", func() any { return new(api.AdjustGroupsRequest) }, func(b []byte, v any) []byte { return AppendAdjustGroupsRequest(b, v.(*api.AdjustGroupsRequest)) }, func(b []byte) (any, error) { return DecodeAdjustGroupsRequest(b) }},
+	{"AdjustPrivilegesReply", func() any { return new(api.AdjustPrivilegesReply) }, func(b []byte, v any) []byte { return AppendAdjustPrivilegesReply(b, v.(*api.AdjustPrivilegesReply)) }, func(b []byte) (any, error) { return DecodeAdjustPrivilegesReply(b) }},
+	{"AdjustPrivilegesRequest", func() any { return new(api.AdjustPrivilegesRequest) }, func(b []byte, v any) []byte {
+		return AppendAdjustPrivilegesRequest(b, v.(*api.AdjustPrivilegesRequest))
+	}, func(b []byte) (any, error) { return DecodeAdjustPrivilegesRequest(b) }},
 	{"AnswerCallRequest", func() any { return new(api.AnswerCallRequest) }, func(b []byte, v any) []byte { return AppendAnswerCallRequest(b, v.(*api.AnswerCallRequest)) }, func(b []byte) (any, error) { return DecodeAnswerCallRequest(b) }},
 	{"AtomNameRequest", func() any { return new(api.AtomNameRequest) }, func(b []byte, v any) []byte { return AppendAtomNameRequest(b, v.(*api.AtomNameRequest)) }, func(b []byte) (any, error) { return DecodeAtomNameRequest(b) }},
 	{"AtomRequest", func() any { return new(api.AtomRequest) }, func(b []byte, v any) []byte { return AppendAtomRequest(b, v.(*api.AtomRequest)) }, func(b []byte) (any, error) { return DecodeAtomRequest(b) }},
@@ -70,8 +79,10 @@ var bodies = []body{
 	{"HandleRequest", func() any { return new(api.HandleRequest) }, func(b []byte, v any) []byte { return AppendHandleRequest(b, v.(*api.HandleRequest)) }, func(b []byte) (any, error) { return DecodeHandleRequest(b) }},
 	{"HelloReply", func() any { return new(api.HelloReply) }, func(b []byte, v any) []byte { return AppendHelloReply(b, v.(*api.HelloReply)) }, func(b []byte) (any, error) { return DecodeHelloReply(b) }},
 	{"HelloRequest", func() any { return new(api.HelloRequest) }, func(b []byte, v any) []byte { return AppendHelloRequest(b, v.(*api.HelloRequest)) }, func(b []byte) (any, error) { return DecodeHelloRequest(b) }},
+	{"ImpersonateSelfRequest", func() any { return new(api.ImpersonateSelfRequest) }, func(b []byte, v any) []byte { return AppendImpersonateSelfRequest(b, v.(*api.ImpersonateSelfRequest)) }, func(b []byte) (any, error) { return DecodeImpersonateSelfRequest(b) }},
 	{"IndexRequest", func() any { return new(api.IndexRequest) }, func(b []byte, v any) []byte { return AppendIndexRequest(b, v.(*api.IndexRequest)) }, func(b []byte) (any, error) { return DecodeIndexRequest(b) }},
 	{"JobProcessRequest", func() any { return new(api.JobProcessRequest) }, func(b []byte, v any) []byte { return AppendJobProcessRequest(b, v.(*api.JobProcessRequest)) }, func(b []byte) (any, error) { return DecodeJobProcessRequest(b) }},
+	{"LUIDReply", func() any { return new(api.LUIDReply) }, func(b []byte, v any) []byte { return AppendLUIDReply(b, v.(*api.LUIDReply)) }, func(b []byte) (any, error) { return DecodeLUIDReply(b) }},
 	{"LinkTargetReply", func() any { return new(api.LinkTargetReply) }, func(b []byte, v any) []byte { return AppendLinkTargetReply(b, v.(*api.LinkTargetReply)) }, func(b []byte) (any, error) { return DecodeLinkTargetReply(b) }},
 	{"LogonSessionReply", func() any { return new(api.LogonSessionReply) }, func(b []byte, v any) []byte { return AppendLogonSessionReply(b, v.(*api.LogonSessionReply)) }, func(b []byte) (any, error) { return DecodeLogonSessionReply(b) }},
 	{"LogonSessionRequest", func() any { return new(api.LogonSessionRequest) }, func(b []byte, v any) []byte { return AppendLogonSessionRequest(b, v.(*api.LogonSessionRequest)) }, func(b []byte) (any, error) { return DecodeLogonSessionRequest(b) }},
@@ -96,6 +107,7 @@ var bodies = []body{
 	{"OpenSCManagerRequest", func() any { return new(api.OpenSCManagerRequest) }, func(b []byte, v any) []byte { return AppendOpenSCManagerRequest(b, v.(*api.OpenSCManagerRequest)) }, func(b []byte) (any, error) { return DecodeOpenSCManagerRequest(b) }},
 	{"OpenServiceRequest", func() any { return new(api.OpenServiceRequest) }, func(b []byte, v any) []byte { return AppendOpenServiceRequest(b, v.(*api.OpenServiceRequest)) }, func(b []byte) (any, error) { return DecodeOpenServiceRequest(b) }},
 	{"OpenThreadRequest", func() any { return new(api.OpenThreadRequest) }, func(b []byte, v any) []byte { return AppendOpenThreadRequest(b, v.(*api.OpenThreadRequest)) }, func(b []byte) (any, error) { return DecodeOpenThreadRequest(b) }},
+	{"OpenThreadTokenRequest", func() any { return new(api.OpenThreadTokenRequest) }, func(b []byte, v any) []byte { return AppendOpenThreadTokenRequest(b, v.(*api.OpenThreadTokenRequest)) }, func(b []byte) (any, error) { return DecodeOpenThreadTokenRequest(b) }},
 	{"OpenTokenRequest", func() any { return new(api.OpenTokenRequest) }, func(b []byte, v any) []byte { return AppendOpenTokenRequest(b, v.(*api.OpenTokenRequest)) }, func(b []byte) (any, error) { return DecodeOpenTokenRequest(b) }},
 	{"OpenViewerReply", func() any { return new(api.OpenViewerReply) }, func(b []byte, v any) []byte { return AppendOpenViewerReply(b, v.(*api.OpenViewerReply)) }, func(b []byte) (any, error) { return DecodeOpenViewerReply(b) }},
 	{"OpenViewerRequest", func() any { return new(api.OpenViewerRequest) }, func(b []byte, v any) []byte { return AppendOpenViewerRequest(b, v.(*api.OpenViewerRequest)) }, func(b []byte) (any, error) { return DecodeOpenViewerRequest(b) }},
@@ -110,6 +122,7 @@ var bodies = []body{
 	{"PrivateNamespaceRequest", func() any { return new(api.PrivateNamespaceRequest) }, func(b []byte, v any) []byte {
 		return AppendPrivateNamespaceRequest(b, v.(*api.PrivateNamespaceRequest))
 	}, func(b []byte) (any, error) { return DecodePrivateNamespaceRequest(b) }},
+	{"PrivilegeCheckRequest", func() any { return new(api.PrivilegeCheckRequest) }, func(b []byte, v any) []byte { return AppendPrivilegeCheckRequest(b, v.(*api.PrivilegeCheckRequest)) }, func(b []byte) (any, error) { return DecodePrivilegeCheckRequest(b) }},
 	{"ProcessIDsReply", func() any { return new(api.ProcessIDsReply) }, func(b []byte, v any) []byte { return AppendProcessIDsReply(b, v.(*api.ProcessIDsReply)) }, func(b []byte) (any, error) { return DecodeProcessIDsReply(b) }},
 	{"ProcessesReply", func() any { return new(api.ProcessesReply) }, func(b []byte, v any) []byte { return AppendProcessesReply(b, v.(*api.ProcessesReply)) }, func(b []byte) (any, error) { return DecodeProcessesReply(b) }},
 	{"PropRequest", func() any { return new(api.PropRequest) }, func(b []byte, v any) []byte { return AppendPropRequest(b, v.(*api.PropRequest)) }, func(b []byte) (any, error) { return DecodePropRequest(b) }},
@@ -122,9 +135,11 @@ var bodies = []body{
 	{"ReleaseSemaphoreRequest", func() any { return new(api.ReleaseSemaphoreRequest) }, func(b []byte, v any) []byte {
 		return AppendReleaseSemaphoreRequest(b, v.(*api.ReleaseSemaphoreRequest))
 	}, func(b []byte) (any, error) { return DecodeReleaseSemaphoreRequest(b) }},
+	{"RestrictTokenRequest", func() any { return new(api.RestrictTokenRequest) }, func(b []byte, v any) []byte { return AppendRestrictTokenRequest(b, v.(*api.RestrictTokenRequest)) }, func(b []byte) (any, error) { return DecodeRestrictTokenRequest(b) }},
 	{"ResultReply", func() any { return new(api.ResultReply) }, func(b []byte, v any) []byte { return AppendResultReply(b, v.(*api.ResultReply)) }, func(b []byte) (any, error) { return DecodeResultReply(b) }},
 	{"ResultRequest", func() any { return new(api.ResultRequest) }, func(b []byte, v any) []byte { return AppendResultRequest(b, v.(*api.ResultRequest)) }, func(b []byte) (any, error) { return DecodeResultRequest(b) }},
 	{"RunInSessionRequest", func() any { return new(api.RunInSessionRequest) }, func(b []byte, v any) []byte { return AppendRunInSessionRequest(b, v.(*api.RunInSessionRequest)) }, func(b []byte) (any, error) { return DecodeRunInSessionRequest(b) }},
+	{"SIDRequest", func() any { return new(api.SIDRequest) }, func(b []byte, v any) []byte { return AppendSIDRequest(b, v.(*api.SIDRequest)) }, func(b []byte) (any, error) { return DecodeSIDRequest(b) }},
 	{"SecurityRequest", func() any { return new(api.SecurityRequest) }, func(b []byte, v any) []byte { return AppendSecurityRequest(b, v.(*api.SecurityRequest)) }, func(b []byte) (any, error) { return DecodeSecurityRequest(b) }},
 	{"SendInputRequest", func() any { return new(api.SendInputRequest) }, func(b []byte, v any) []byte { return AppendSendInputRequest(b, v.(*api.SendInputRequest)) }, func(b []byte) (any, error) { return DecodeSendInputRequest(b) }},
 	{"SendMessageReply", func() any { return new(api.SendMessageReply) }, func(b []byte, v any) []byte { return AppendSendMessageReply(b, v.(*api.SendMessageReply)) }, func(b []byte) (any, error) { return DecodeSendMessageReply(b) }},
@@ -160,6 +175,9 @@ var bodies = []body{
 		return AppendSetServiceStatusRequest(b, v.(*api.SetServiceStatusRequest))
 	}, func(b []byte) (any, error) { return DecodeSetServiceStatusRequest(b) }},
 	{"SetTimerRequest", func() any { return new(api.SetTimerRequest) }, func(b []byte, v any) []byte { return AppendSetTimerRequest(b, v.(*api.SetTimerRequest)) }, func(b []byte) (any, error) { return DecodeSetTimerRequest(b) }},
+	{"SetTokenInformationRequest", func() any { return new(api.SetTokenInformationRequest) }, func(b []byte, v any) []byte {
+		return AppendSetTokenInformationRequest(b, v.(*api.SetTokenInformationRequest))
+	}, func(b []byte) (any, error) { return DecodeSetTokenInformationRequest(b) }},
 	{"SetTokenSessionRequest", func() any { return new(api.SetTokenSessionRequest) }, func(b []byte, v any) []byte { return AppendSetTokenSessionRequest(b, v.(*api.SetTokenSessionRequest)) }, func(b []byte) (any, error) { return DecodeSetTokenSessionRequest(b) }},
 	{"SetWindowLongRequest", func() any { return new(api.SetWindowLongRequest) }, func(b []byte, v any) []byte { return AppendSetWindowLongRequest(b, v.(*api.SetWindowLongRequest)) }, func(b []byte) (any, error) { return DecodeSetWindowLongRequest(b) }},
 	{"SetWindowPosRequest", func() any { return new(api.SetWindowPosRequest) }, func(b []byte, v any) []byte { return AppendSetWindowPosRequest(b, v.(*api.SetWindowPosRequest)) }, func(b []byte) (any, error) { return DecodeSetWindowPosRequest(b) }},
@@ -175,6 +193,7 @@ var bodies = []body{
 	}, func(b []byte) (any, error) { return DecodeTerminateProcessRequest(b) }},
 	{"ThreadRequest", func() any { return new(api.ThreadRequest) }, func(b []byte, v any) []byte { return AppendThreadRequest(b, v.(*api.ThreadRequest)) }, func(b []byte) (any, error) { return DecodeThreadRequest(b) }},
 	{"TicketReply", func() any { return new(api.TicketReply) }, func(b []byte, v any) []byte { return AppendTicketReply(b, v.(*api.TicketReply)) }, func(b []byte) (any, error) { return DecodeTicketReply(b) }},
+	{"TokenMemberRequest", func() any { return new(api.TokenMemberRequest) }, func(b []byte, v any) []byte { return AppendTokenMemberRequest(b, v.(*api.TokenMemberRequest)) }, func(b []byte) (any, error) { return DecodeTokenMemberRequest(b) }},
 	{"TokenReply", func() any { return new(api.TokenReply) }, func(b []byte, v any) []byte { return AppendTokenReply(b, v.(*api.TokenReply)) }, func(b []byte) (any, error) { return DecodeTokenReply(b) }},
 	{"TreeReply", func() any { return new(api.TreeReply) }, func(b []byte, v any) []byte { return AppendTreeReply(b, v.(*api.TreeReply)) }, func(b []byte) (any, error) { return DecodeTreeReply(b) }},
 	{"UnlockSessionRequest", func() any { return new(api.UnlockSessionRequest) }, func(b []byte, v any) []byte { return AppendUnlockSessionRequest(b, v.(*api.UnlockSessionRequest)) }, func(b []byte) (any, error) { return DecodeUnlockSessionRequest(b) }},

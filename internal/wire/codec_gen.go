@@ -53,6 +53,19 @@ const (
 	OpRevertToSelf               uint16 = 215
 	OpLogonUser                  uint16 = 216
 	OpRunInSession               uint16 = 217
+	OpOpenThreadToken            uint16 = 220
+	OpAdjustTokenPrivileges      uint16 = 221
+	OpAdjustTokenGroups          uint16 = 222
+	OpCreateRestrictedToken      uint16 = 223
+	OpSetTokenInformation        uint16 = 224
+	OpAccessCheck                uint16 = 225
+	OpPrivilegeCheck             uint16 = 226
+	OpCheckTokenMembership       uint16 = 227
+	OpImpersonateSelf            uint16 = 228
+	OpImpersonateAnonymousToken  uint16 = 229
+	OpLookupAccountSid           uint16 = 230
+	OpLookupAccountName          uint16 = 231
+	OpAllocateLocallyUniqueId    uint16 = 232
 	OpWTSEnumerateSessions       uint16 = 300
 	OpWTSQuerySessionInformation uint16 = 301
 	OpWTSQueryUserToken          uint16 = 302
@@ -286,6 +299,32 @@ func Describe(op uint16) (name, win32Name string, flags api.Flags, ok bool) {
 		return "LogonUser", "LogonUser", 1, true
 	case OpRunInSession:
 		return "RunInSession", "RunInSession", 5, true
+	case OpOpenThreadToken:
+		return "OpenThreadToken", "OpenThreadToken", 0, true
+	case OpAdjustTokenPrivileges:
+		return "AdjustTokenPrivileges", "AdjustTokenPrivileges", 0, true
+	case OpAdjustTokenGroups:
+		return "AdjustTokenGroups", "AdjustTokenGroups", 0, true
+	case OpCreateRestrictedToken:
+		return "CreateRestrictedToken", "CreateRestrictedToken", 0, true
+	case OpSetTokenInformation:
+		return "SetTokenInformation", "SetTokenInformation", 0, true
+	case OpAccessCheck:
+		return "AccessCheck", "AccessCheckByTypeResultList", 0, true
+	case OpPrivilegeCheck:
+		return "PrivilegeCheck", "PrivilegeCheck", 0, true
+	case OpCheckTokenMembership:
+		return "CheckTokenMembership", "CheckTokenMembership", 0, true
+	case OpImpersonateSelf:
+		return "ImpersonateSelf", "ImpersonateSelf", 0, true
+	case OpImpersonateAnonymousToken:
+		return "ImpersonateAnonymousToken", "ImpersonateAnonymousToken", 0, true
+	case OpLookupAccountSid:
+		return "LookupAccountSid", "LookupAccountSid", 0, true
+	case OpLookupAccountName:
+		return "LookupAccountName", "LookupAccountName", 0, true
+	case OpAllocateLocallyUniqueId:
+		return "AllocateLocallyUniqueId", "AllocateLocallyUniqueId", 0, true
 	case OpWTSEnumerateSessions:
 		return "WTSEnumerateSessions", "WTSEnumerateSessions", 0, true
 	case OpWTSQuerySessionInformation:
@@ -584,6 +623,82 @@ func Describe(op uint16) (name, win32Name string, flags api.Flags, ok bool) {
 	return "", "", 0, false
 }
 
+// AppendAccessCheckReply appends the wire form of v to b.
+func AppendAccessCheckReply(b []byte, v *api.AccessCheckReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Results)))
+	for i := range v.Results {
+		b = AppendAccessResult(b, &v.Results[i])
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Used)))
+	for i := range v.Used {
+		b = appendString(b, string(v.Used[i]))
+	}
+	return b
+}
+
+func (d *decoder) decodeAccessCheckReply(v *api.AccessCheckReply) {
+	if n := d.count(9); n > 0 {
+		v.Results = make([]api.AccessResult, n)
+		for i := range v.Results {
+			d.decodeAccessResult(&v.Results[i])
+		}
+	}
+	if n := d.count(4); n > 0 {
+		v.Used = make([]string, n)
+		for i := range v.Used {
+			v.Used[i] = d.string()
+		}
+	}
+}
+
+// AppendAccessCheckRequest appends the wire form of v to b.
+func AppendAccessCheckRequest(b []byte, v *api.AccessCheckRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Token))
+	b = appendBytes(b, v.Descriptor)
+	b = appendString(b, string(v.Self))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Desired))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Read))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Write))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Execute))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.All))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Types)))
+	for i := range v.Types {
+		b = AppendObjectType(b, &v.Types[i])
+	}
+	return b
+}
+
+func (d *decoder) decodeAccessCheckRequest(v *api.AccessCheckRequest) {
+	v.Token = win32.Handle(d.u32())
+	v.Descriptor = d.bytes()
+	v.Self = d.string()
+	v.Desired = win32.AccessMask(d.u32())
+	v.Read = win32.AccessMask(d.u32())
+	v.Write = win32.AccessMask(d.u32())
+	v.Execute = win32.AccessMask(d.u32())
+	v.All = win32.AccessMask(d.u32())
+	if n := d.count(8); n > 0 {
+		v.Types = make([]api.ObjectType, n)
+		for i := range v.Types {
+			d.decodeObjectType(&v.Types[i])
+		}
+	}
+}
+
+// AppendAccessResult appends the wire form of v to b.
+func AppendAccessResult(b []byte, v *api.AccessResult) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Granted))
+	b = appendBool(b, v.Allowed)
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Code))
+	return b
+}
+
+func (d *decoder) decodeAccessResult(v *api.AccessResult) {
+	v.Granted = win32.AccessMask(d.u32())
+	v.Allowed = d.bool()
+	v.Code = d.u32()
+}
+
 // AppendAccount appends the wire form of v to b.
 func AppendAccount(b []byte, v *api.Account) []byte {
 	b = appendString(b, string(v.Name))
@@ -604,6 +719,22 @@ func (d *decoder) decodeAccount(v *api.Account) {
 	v.Admin = d.bool()
 	v.Disabled = d.bool()
 	v.BuiltIn = d.bool()
+}
+
+// AppendAccountNameReply appends the wire form of v to b.
+func AppendAccountNameReply(b []byte, v *api.AccountNameReply) []byte {
+	b = appendString(b, string(v.SID))
+	b = appendString(b, string(v.Domain))
+	b = appendString(b, string(v.Name))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Use))
+	return b
+}
+
+func (d *decoder) decodeAccountNameReply(v *api.AccountNameReply) {
+	v.SID = d.string()
+	v.Domain = d.string()
+	v.Name = d.string()
+	v.Use = d.u32()
 }
 
 // AppendAccountReply appends the wire form of v to b.
@@ -658,6 +789,90 @@ func (d *decoder) decodeAddAccountRequest(v *api.AddAccountRequest) {
 	v.Password = d.string()
 	v.UID = d.u32()
 	v.Admin = d.bool()
+}
+
+// AppendAdjustGroupsReply appends the wire form of v to b.
+func AppendAdjustGroupsReply(b []byte, v *api.AdjustGroupsReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Previous)))
+	for i := range v.Previous {
+		b = AppendTokenGroup(b, &v.Previous[i])
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.LastError))
+	return b
+}
+
+func (d *decoder) decodeAdjustGroupsReply(v *api.AdjustGroupsReply) {
+	if n := d.count(12); n > 0 {
+		v.Previous = make([]api.TokenGroup, n)
+		for i := range v.Previous {
+			d.decodeTokenGroup(&v.Previous[i])
+		}
+	}
+	v.LastError = d.u32()
+}
+
+// AppendAdjustGroupsRequest appends the wire form of v to b.
+func AppendAdjustGroupsRequest(b []byte, v *api.AdjustGroupsRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Token))
+	b = appendBool(b, v.Reset)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Changes)))
+	for i := range v.Changes {
+		b = AppendTokenGroup(b, &v.Changes[i])
+	}
+	return b
+}
+
+func (d *decoder) decodeAdjustGroupsRequest(v *api.AdjustGroupsRequest) {
+	v.Token = win32.Handle(d.u32())
+	v.Reset = d.bool()
+	if n := d.count(12); n > 0 {
+		v.Changes = make([]api.TokenGroup, n)
+		for i := range v.Changes {
+			d.decodeTokenGroup(&v.Changes[i])
+		}
+	}
+}
+
+// AppendAdjustPrivilegesReply appends the wire form of v to b.
+func AppendAdjustPrivilegesReply(b []byte, v *api.AdjustPrivilegesReply) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Previous)))
+	for i := range v.Previous {
+		b = AppendTokenPrivilege(b, &v.Previous[i])
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.LastError))
+	return b
+}
+
+func (d *decoder) decodeAdjustPrivilegesReply(v *api.AdjustPrivilegesReply) {
+	if n := d.count(8); n > 0 {
+		v.Previous = make([]api.TokenPrivilege, n)
+		for i := range v.Previous {
+			d.decodeTokenPrivilege(&v.Previous[i])
+		}
+	}
+	v.LastError = d.u32()
+}
+
+// AppendAdjustPrivilegesRequest appends the wire form of v to b.
+func AppendAdjustPrivilegesRequest(b []byte, v *api.AdjustPrivilegesRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Token))
+	b = appendBool(b, v.DisableAll)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Changes)))
+	for i := range v.Changes {
+		b = AppendTokenPrivilege(b, &v.Changes[i])
+	}
+	return b
+}
+
+func (d *decoder) decodeAdjustPrivilegesRequest(v *api.AdjustPrivilegesRequest) {
+	v.Token = win32.Handle(d.u32())
+	v.DisableAll = d.bool()
+	if n := d.count(8); n > 0 {
+		v.Changes = make([]api.TokenPrivilege, n)
+		for i := range v.Changes {
+			d.decodeTokenPrivilege(&v.Changes[i])
+		}
+	}
 }
 
 // AppendAnswerCallRequest appends the wire form of v to b.
@@ -1638,6 +1853,16 @@ func (d *decoder) decodeHelloRequest(v *api.HelloRequest) {
 	v.Program = d.string()
 }
 
+// AppendImpersonateSelfRequest appends the wire form of v to b.
+func AppendImpersonateSelfRequest(b []byte, v *api.ImpersonateSelfRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Level))
+	return b
+}
+
+func (d *decoder) decodeImpersonateSelfRequest(v *api.ImpersonateSelfRequest) {
+	v.Level = d.u32()
+}
+
 // AppendIndexRequest appends the wire form of v to b.
 func AppendIndexRequest(b []byte, v *api.IndexRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Handle))
@@ -1682,6 +1907,16 @@ func AppendJobProcessRequest(b []byte, v *api.JobProcessRequest) []byte {
 func (d *decoder) decodeJobProcessRequest(v *api.JobProcessRequest) {
 	v.Job = win32.Handle(d.u32())
 	v.Process = win32.Handle(d.u32())
+}
+
+// AppendLUIDReply appends the wire form of v to b.
+func AppendLUIDReply(b []byte, v *api.LUIDReply) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.LUID))
+	return b
+}
+
+func (d *decoder) decodeLUIDReply(v *api.LUIDReply) {
+	v.LUID = d.u64()
 }
 
 // AppendLinkTargetReply appends the wire form of v to b.
@@ -1966,6 +2201,18 @@ func (d *decoder) decodeObjectReply(v *api.ObjectReply) {
 	d.decodeObject(&v.Object)
 }
 
+// AppendObjectType appends the wire form of v to b.
+func AppendObjectType(b []byte, v *api.ObjectType) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Level))
+	b = appendBytes(b, v.GUID)
+	return b
+}
+
+func (d *decoder) decodeObjectType(v *api.ObjectType) {
+	v.Level = d.u32()
+	v.GUID = d.bytes()
+}
+
 // AppendObjectsReply appends the wire form of v to b.
 func AppendObjectsReply(b []byte, v *api.ObjectsReply) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Objects)))
@@ -2068,6 +2315,20 @@ func (d *decoder) decodeOpenThreadRequest(v *api.OpenThreadRequest) {
 	v.ThreadID = d.u32()
 	v.Access = win32.AccessMask(d.u32())
 	v.Inherit = d.bool()
+}
+
+// AppendOpenThreadTokenRequest appends the wire form of v to b.
+func AppendOpenThreadTokenRequest(b []byte, v *api.OpenThreadTokenRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Thread))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Access))
+	b = appendBool(b, v.AsSelf)
+	return b
+}
+
+func (d *decoder) decodeOpenThreadTokenRequest(v *api.OpenThreadTokenRequest) {
+	v.Thread = win32.Handle(d.u32())
+	v.Access = win32.AccessMask(d.u32())
+	v.AsSelf = d.bool()
 }
 
 // AppendOpenTokenRequest appends the wire form of v to b.
@@ -2202,6 +2463,28 @@ func (d *decoder) decodePrivateNamespaceRequest(v *api.PrivateNamespaceRequest) 
 	v.Alias = d.string()
 	v.Inherit = d.bool()
 	v.Descriptor = d.bytes()
+}
+
+// AppendPrivilegeCheckRequest appends the wire form of v to b.
+func AppendPrivilegeCheckRequest(b []byte, v *api.PrivilegeCheckRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Token))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Privileges)))
+	for i := range v.Privileges {
+		b = appendString(b, string(v.Privileges[i]))
+	}
+	b = appendBool(b, v.Any)
+	return b
+}
+
+func (d *decoder) decodePrivilegeCheckRequest(v *api.PrivilegeCheckRequest) {
+	v.Token = win32.Handle(d.u32())
+	if n := d.count(4); n > 0 {
+		v.Privileges = make([]string, n)
+		for i := range v.Privileges {
+			v.Privileges[i] = d.string()
+		}
+	}
+	v.Any = d.bool()
 }
 
 // AppendProcess appends the wire form of v to b.
@@ -2388,6 +2671,48 @@ func (d *decoder) decodeReleaseSemaphoreRequest(v *api.ReleaseSemaphoreRequest) 
 	v.Count = int32(d.u32())
 }
 
+// AppendRestrictTokenRequest appends the wire form of v to b.
+func AppendRestrictTokenRequest(b []byte, v *api.RestrictTokenRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Token))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Flags))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.DenyOnly)))
+	for i := range v.DenyOnly {
+		b = appendString(b, string(v.DenyOnly[i]))
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Delete)))
+	for i := range v.Delete {
+		b = appendString(b, string(v.Delete[i]))
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Restricting)))
+	for i := range v.Restricting {
+		b = appendString(b, string(v.Restricting[i]))
+	}
+	return b
+}
+
+func (d *decoder) decodeRestrictTokenRequest(v *api.RestrictTokenRequest) {
+	v.Token = win32.Handle(d.u32())
+	v.Flags = d.u32()
+	if n := d.count(4); n > 0 {
+		v.DenyOnly = make([]string, n)
+		for i := range v.DenyOnly {
+			v.DenyOnly[i] = d.string()
+		}
+	}
+	if n := d.count(4); n > 0 {
+		v.Delete = make([]string, n)
+		for i := range v.Delete {
+			v.Delete[i] = d.string()
+		}
+	}
+	if n := d.count(4); n > 0 {
+		v.Restricting = make([]string, n)
+		for i := range v.Restricting {
+			v.Restricting[i] = d.string()
+		}
+	}
+}
+
 // AppendResultReply appends the wire form of v to b.
 func AppendResultReply(b []byte, v *api.ResultReply) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(v.Result))
@@ -2446,6 +2771,16 @@ func (d *decoder) decodeRunInSessionRequest(v *api.RunInSessionRequest) {
 	v.Desktop = d.string()
 	v.FileCount = d.u32()
 	v.CompatXP = d.bool()
+}
+
+// AppendSIDRequest appends the wire form of v to b.
+func AppendSIDRequest(b []byte, v *api.SIDRequest) []byte {
+	b = appendString(b, string(v.SID))
+	return b
+}
+
+func (d *decoder) decodeSIDRequest(v *api.SIDRequest) {
+	v.SID = d.string()
 }
 
 // AppendSecurityRequest appends the wire form of v to b.
@@ -2954,6 +3289,22 @@ func (d *decoder) decodeSetTimerRequest(v *api.SetTimerRequest) {
 	v.Period = int32(d.u32())
 }
 
+// AppendSetTokenInformationRequest appends the wire form of v to b.
+func AppendSetTokenInformationRequest(b []byte, v *api.SetTokenInformationRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Token))
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Class))
+	b = appendBytes(b, v.Data)
+	b = appendBool(b, v.None)
+	return b
+}
+
+func (d *decoder) decodeSetTokenInformationRequest(v *api.SetTokenInformationRequest) {
+	v.Token = win32.Handle(d.u32())
+	v.Class = d.u32()
+	v.Data = d.bytes()
+	v.None = d.bool()
+}
+
 // AppendSetTokenSessionRequest appends the wire form of v to b.
 func AppendSetTokenSessionRequest(b []byte, v *api.SetTokenSessionRequest) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(v.Token))
@@ -3176,6 +3527,18 @@ func (d *decoder) decodeTokenGroup(v *api.TokenGroup) {
 	v.SID = d.string()
 	v.Name = d.string()
 	v.Attributes = d.u32()
+}
+
+// AppendTokenMemberRequest appends the wire form of v to b.
+func AppendTokenMemberRequest(b []byte, v *api.TokenMemberRequest) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(v.Token))
+	b = appendString(b, string(v.SID))
+	return b
+}
+
+func (d *decoder) decodeTokenMemberRequest(v *api.TokenMemberRequest) {
+	v.Token = win32.Handle(d.u32())
+	v.SID = d.string()
 }
 
 // AppendTokenPrivilege appends the wire form of v to b.
@@ -3456,6 +3819,36 @@ func (d *decoder) decodeWindowsReply(v *api.WindowsReply) {
 	}
 }
 
+// DecodeAccessCheckReply reads the wire form of a whole body.
+func DecodeAccessCheckReply(b []byte) (*api.AccessCheckReply, error) {
+	d, v := decoder{b: b}, new(api.AccessCheckReply)
+	d.decodeAccessCheckReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeAccessCheckRequest reads the wire form of a whole body.
+func DecodeAccessCheckRequest(b []byte) (*api.AccessCheckRequest, error) {
+	d, v := decoder{b: b}, new(api.AccessCheckRequest)
+	d.decodeAccessCheckRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeAccountNameReply reads the wire form of a whole body.
+func DecodeAccountNameReply(b []byte) (*api.AccountNameReply, error) {
+	d, v := decoder{b: b}, new(api.AccountNameReply)
+	d.decodeAccountNameReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeAccountReply reads the wire form of a whole body.
 func DecodeAccountReply(b []byte) (*api.AccountReply, error) {
 	d, v := decoder{b: b}, new(api.AccountReply)
@@ -3490,6 +3883,46 @@ func DecodeAccountsReply(b []byte) (*api.AccountsReply, error) {
 func DecodeAddAccountRequest(b []byte) (*api.AddAccountRequest, error) {
 	d, v := decoder{b: b}, new(api.AddAccountRequest)
 	d.decodeAddAccountRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeAdjustGroupsReply reads the wire form of a whole body.
+func DecodeAdjustGroupsReply(b []byte) (*api.AdjustGroupsReply, error) {
+	d, v := decoder{b: b}, new(api.AdjustGroupsReply)
+	d.decodeAdjustGroupsReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeAdjustGroupsRequest reads the wire form of a whole body.
+func DecodeAdjustGroupsRequest(b []byte) (*api.AdjustGroupsRequest, error) {
+	d, v := decoder{b: b}, new(api.AdjustGroupsRequest)
+	d.decodeAdjustGroupsRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeAdjustPrivilegesReply reads the wire form of a whole body.
+func DecodeAdjustPrivilegesReply(b []byte) (*api.AdjustPrivilegesReply, error) {
+	d, v := decoder{b: b}, new(api.AdjustPrivilegesReply)
+	d.decodeAdjustPrivilegesReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeAdjustPrivilegesRequest reads the wire form of a whole body.
+func DecodeAdjustPrivilegesRequest(b []byte) (*api.AdjustPrivilegesRequest, error) {
+	d, v := decoder{b: b}, new(api.AdjustPrivilegesRequest)
+	d.decodeAdjustPrivilegesRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -3996,6 +4429,16 @@ func DecodeHelloRequest(b []byte) (*api.HelloRequest, error) {
 	return v, nil
 }
 
+// DecodeImpersonateSelfRequest reads the wire form of a whole body.
+func DecodeImpersonateSelfRequest(b []byte) (*api.ImpersonateSelfRequest, error) {
+	d, v := decoder{b: b}, new(api.ImpersonateSelfRequest)
+	d.decodeImpersonateSelfRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeIndexRequest reads the wire form of a whole body.
 func DecodeIndexRequest(b []byte) (*api.IndexRequest, error) {
 	d, v := decoder{b: b}, new(api.IndexRequest)
@@ -4010,6 +4453,16 @@ func DecodeIndexRequest(b []byte) (*api.IndexRequest, error) {
 func DecodeJobProcessRequest(b []byte) (*api.JobProcessRequest, error) {
 	d, v := decoder{b: b}, new(api.JobProcessRequest)
 	d.decodeJobProcessRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeLUIDReply reads the wire form of a whole body.
+func DecodeLUIDReply(b []byte) (*api.LUIDReply, error) {
+	d, v := decoder{b: b}, new(api.LUIDReply)
+	d.decodeLUIDReply(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -4256,6 +4709,16 @@ func DecodeOpenThreadRequest(b []byte) (*api.OpenThreadRequest, error) {
 	return v, nil
 }
 
+// DecodeOpenThreadTokenRequest reads the wire form of a whole body.
+func DecodeOpenThreadTokenRequest(b []byte) (*api.OpenThreadTokenRequest, error) {
+	d, v := decoder{b: b}, new(api.OpenThreadTokenRequest)
+	d.decodeOpenThreadTokenRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeOpenTokenRequest reads the wire form of a whole body.
 func DecodeOpenTokenRequest(b []byte) (*api.OpenTokenRequest, error) {
 	d, v := decoder{b: b}, new(api.OpenTokenRequest)
@@ -4350,6 +4813,16 @@ func DecodePostThreadMessageRequest(b []byte) (*api.PostThreadMessageRequest, er
 func DecodePrivateNamespaceRequest(b []byte) (*api.PrivateNamespaceRequest, error) {
 	d, v := decoder{b: b}, new(api.PrivateNamespaceRequest)
 	d.decodePrivateNamespaceRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodePrivilegeCheckRequest reads the wire form of a whole body.
+func DecodePrivilegeCheckRequest(b []byte) (*api.PrivilegeCheckRequest, error) {
+	d, v := decoder{b: b}, new(api.PrivilegeCheckRequest)
+	d.decodePrivilegeCheckRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -4456,6 +4929,16 @@ func DecodeReleaseSemaphoreRequest(b []byte) (*api.ReleaseSemaphoreRequest, erro
 	return v, nil
 }
 
+// DecodeRestrictTokenRequest reads the wire form of a whole body.
+func DecodeRestrictTokenRequest(b []byte) (*api.RestrictTokenRequest, error) {
+	d, v := decoder{b: b}, new(api.RestrictTokenRequest)
+	d.decodeRestrictTokenRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeResultReply reads the wire form of a whole body.
 func DecodeResultReply(b []byte) (*api.ResultReply, error) {
 	d, v := decoder{b: b}, new(api.ResultReply)
@@ -4480,6 +4963,16 @@ func DecodeResultRequest(b []byte) (*api.ResultRequest, error) {
 func DecodeRunInSessionRequest(b []byte) (*api.RunInSessionRequest, error) {
 	d, v := decoder{b: b}, new(api.RunInSessionRequest)
 	d.decodeRunInSessionRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeSIDRequest reads the wire form of a whole body.
+func DecodeSIDRequest(b []byte) (*api.SIDRequest, error) {
+	d, v := decoder{b: b}, new(api.SIDRequest)
+	d.decodeSIDRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -4736,6 +5229,16 @@ func DecodeSetTimerRequest(b []byte) (*api.SetTimerRequest, error) {
 	return v, nil
 }
 
+// DecodeSetTokenInformationRequest reads the wire form of a whole body.
+func DecodeSetTokenInformationRequest(b []byte) (*api.SetTokenInformationRequest, error) {
+	d, v := decoder{b: b}, new(api.SetTokenInformationRequest)
+	d.decodeSetTokenInformationRequest(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // DecodeSetTokenSessionRequest reads the wire form of a whole body.
 func DecodeSetTokenSessionRequest(b []byte) (*api.SetTokenSessionRequest, error) {
 	d, v := decoder{b: b}, new(api.SetTokenSessionRequest)
@@ -4860,6 +5363,16 @@ func DecodeThreadRequest(b []byte) (*api.ThreadRequest, error) {
 func DecodeTicketReply(b []byte) (*api.TicketReply, error) {
 	d, v := decoder{b: b}, new(api.TicketReply)
 	d.decodeTicketReply(v)
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeTokenMemberRequest reads the wire form of a whole body.
+func DecodeTokenMemberRequest(b []byte) (*api.TokenMemberRequest, error) {
+	d, v := decoder{b: b}, new(api.TokenMemberRequest)
+	d.decodeTokenMemberRequest(v)
 	if err := d.end(); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ const (
 // Win32: WTSQuerySessionInformation. Rules: WTS-8, WTS-9, WTS-10.
 func (m *Manager) WTSQuerySessionInformation(t *station.Thread, q api.SessionInformationRequest) (api.BytesReply, error) {
 	const op = "WTSQuerySessionInformation"
-	s, err := t.CheckSession(q.SessionID, win32.WINSTATION_QUERY)
+	s, err := t.CheckSession(op, q.SessionID, win32.WINSTATION_QUERY)
 	if err != nil {
 		return api.BytesReply{}, err
 	}

@@ -71,7 +71,7 @@ type box struct {
 // Win32: WTSSendMessage. Rules: WTS-30, WTS-31, WTS-32, WTS-33, WTS-35, WTS-36.
 func (m *Manager) WTSSendMessage(ctx context.Context, t *station.Thread, q api.SendMessageRequest) (api.SendMessageReply, error) {
 	const op = "WTSSendMessage"
-	s, err := t.CheckSession(q.SessionID, win32.WINSTATION_MSG)
+	s, err := t.CheckSession(op, q.SessionID, win32.WINSTATION_MSG)
 	if err != nil {
 		return api.SendMessageReply{}, err
 	}
@@ -301,7 +301,7 @@ func (m *Manager) withdraw(match func(*box) bool) {
 //
 // Rules: WTS-2, IN-10.
 func (m *Manager) ListMessages(t *station.Thread, q api.SessionRequest) (api.MessagesReply, error) {
-	s, err := t.CheckSession(q.SessionID, win32.WINSTATION_QUERY|win32.WINSTATION_VIRTUAL)
+	s, err := t.CheckSession("ListMessages", q.SessionID, win32.WINSTATION_QUERY|win32.WINSTATION_VIRTUAL)
 	if err != nil {
 		return api.MessagesReply{}, err
 	}

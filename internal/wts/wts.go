@@ -183,7 +183,7 @@ func (m *Manager) WTSQueryUserToken(t *station.Thread, q api.SessionRequest) (ap
 // Win32: WTSDisconnectSession. Rules: WTS-39a, SES-19.
 func (m *Manager) WTSDisconnectSession(ctx context.Context, t *station.Thread, q api.SessionWaitRequest) error {
 	const op = "WTSDisconnectSession"
-	s, err := t.CheckSession(q.SessionID, win32.WINSTATION_DISCONNECT)
+	s, err := t.CheckSession(op, q.SessionID, win32.WINSTATION_DISCONNECT)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (m *Manager) WTSLogoffSession(ctx context.Context, t *station.Thread, q api
 			right = win32.WINSTATION_LOGOFF
 		}
 	}
-	s, err := t.CheckSession(id, right)
+	s, err := t.CheckSession(op, id, right)
 	if err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (m *Manager) WTSConnectSession(ctx context.Context, t *station.Thread, q ap
 	if id == win32.WTS_CURRENT_SESSION {
 		id = t.Process().Session().ID()
 	}
-	s, err := t.CheckSession(id, win32.WINSTATION_CONNECT|win32.WINSTATION_DISCONNECT)
+	s, err := t.CheckSession(op, id, win32.WINSTATION_CONNECT|win32.WINSTATION_DISCONNECT)
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (m *Manager) WTSConnectSession(ctx context.Context, t *station.Thread, q ap
 		return &win32.Error{Op: op, Object: s.ObjectName(), Code: win32.ERROR_CTX_WINSTATION_NOT_FOUND, Rule: "WTS-39c"}
 	}
 	if q.Target != win32.WTS_CURRENT_SESSION {
-		if _, err := t.CheckSession(q.Target, win32.WINSTATION_DISCONNECT); err != nil {
+		if _, err := t.CheckSession(op, q.Target, win32.WINSTATION_DISCONNECT); err != nil {
 			return err
 		}
 	}
@@ -283,7 +283,7 @@ func (m *Manager) EnumProcesses(t *station.Thread, q api.SessionRequest) (api.Pr
 	if q.SessionID == win32.WTS_ANY_SESSION {
 		sessions = m.o.Engine.Sessions()
 	} else {
-		s, err := t.CheckSession(q.SessionID, win32.WINSTATION_QUERY)
+		s, err := t.CheckSession("WTSEnumerateProcesses", q.SessionID, win32.WINSTATION_QUERY)
 		if err != nil {
 			return r, err
 		}
