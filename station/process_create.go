@@ -108,11 +108,15 @@ func (t *Thread) tokenForProcess(op string, o ProcessOptions) (*security.Token, 
 	}
 	// Held is enough: Windows enables them for the call.
 	caller := own.tok.Load()
-	assignable := obj == own || obj.root == own
+	// A program may lower itself, and start others with what it made of its own
+	// token; not with a copy it made before it lowered itself.
+	if (obj == own || obj.root == own) && tok.Integrity() <= caller.Integrity() {
+		return tok, nil
+	}
 	switch {
 	case !caller.HoldsPrivilege(security.SeIncreaseQuotaPrivilege):
 		return nil, t.Refuse(op, security.SeIncreaseQuotaPrivilege.String(), win32.ERROR_PRIVILEGE_NOT_HELD, "PRC-2", "the process's token does not hold the privilege")
-	case !assignable && !caller.HoldsPrivilege(security.SeAssignPrimaryTokenPrivilege):
+	case !caller.HoldsPrivilege(security.SeAssignPrimaryTokenPrivilege):
 		return nil, t.Refuse(op, security.SeAssignPrimaryTokenPrivilege.String(), win32.ERROR_PRIVILEGE_NOT_HELD, "PRC-2", "the process's token does not hold the privilege")
 	}
 	return tok, nil

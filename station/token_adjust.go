@@ -320,4 +320,3 @@ func (t *Thread) OpenThreadToken(thread win32.Handle, desired win32.AccessMask, 
 	}
 	return t.insert(op, "token", o, granted, false)
 }
-

@@ -52,7 +52,7 @@ func (a *app) eventsCommand() *cobra.Command {
 func (a *app) auditCommand() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
-		Use: "audit", Short: "Show refusals: who, what right, which object, which ACE decided", Example: "  station audit --follow", Args: noArgs,
+		Use: "audit", Short: "Show refusals: who, what right, which object, which ACE decided; and accesses that an AUDIT ACE asks about", Example: "  station audit --follow", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.call(c, "read the audit log", func(ctx context.Context, conn *client.Conn) error {
 				return a.follow(ctx, follow, func(after uint64, millis uint32) (uint64, int, error) {
@@ -74,10 +74,15 @@ func (a *app) auditCommand() *cobra.Command {
 						if who == "" {
 							who = e.User
 						}
-						fmt.Fprintf(a.out, "%s  %s (session %d, pid %d) refused %s %s: wanted 0x%08x, had 0x%08x, error %d, rule %s",
-							when(e.Nanos), clean(who), e.SessionID, e.ProcessID, e.Op, clean(e.Object), e.Desired, e.Granted, e.Code, e.Rule)
-						if e.ACE >= 0 {
-							fmt.Fprintf(a.out, ", by ACE %d %s", e.ACE, clean(e.ACEText))
+						fmt.Fprintf(a.out, "%s  %s (session %d, pid %d) ", when(e.Nanos), clean(who), e.SessionID, e.ProcessID)
+						if e.Code == 0 {
+							fmt.Fprintf(a.out, "was granted %s %s: 0x%08x", e.Op, clean(e.Object), e.Granted)
+						} else {
+							fmt.Fprintf(a.out, "refused %s %s: wanted 0x%08x, had 0x%08x, error %d", e.Op, clean(e.Object), e.Desired, e.Granted, e.Code)
+						}
+						fmt.Fprintf(a.out, ", rule %s", e.Rule)
+						if e.ACEText != "" {
+							fmt.Fprintf(a.out, ": %s", clean(e.ACEText))
 						}
 						fmt.Fprintln(a.out)
 					}

@@ -332,7 +332,7 @@ func TestUserAtEverythingElse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, what := range []string{"CaptureDesktop WinSta0", "SendInput WinSta0", "CheckSession session 2", "ReadAudit", "CreateTicket"} {
+		for _, what := range []string{"CaptureDesktop WinSta0", "SendInput WinSta0", "WTSLogoffSession session 2", "ReadAudit", "CreateTicket"} {
 			if !slices.ContainsFunc(audit.Records, func(r client.AuditRecord) bool {
 				return strings.HasPrefix(r.Op+" "+r.Object, what) && r.ProcessID == a.PID && strings.Contains(r.UserName, "alice")
 			}) {
