@@ -24,6 +24,7 @@ check: ## formatting, vet, static analysis, arm64, import edges, generated files
 	GOARCH=arm64 $(GO) build ./...
 	$(TOOL) staticcheck ./...
 	$(GO) test ./internal/api/gen ./internal/house
+	$(GO) test -run TestSessionWindows ./station
 	$(GO) run ./conform/report -check
 
 test: ## everything: unit, conformance, scripts, integration as root, browser

@@ -3,6 +3,7 @@
 package hostile
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -128,15 +129,15 @@ func bomb([]string) int {
 		return 1
 	}
 	r.Close()
-	b := make([]byte, 200)
-	n, _ := said.Read(b) // dash says "Cannot fork", bash "fork: retry"
+	// dash says "Cannot fork", bash "fork: retry", and not in one write.
+	line, _ := bufio.NewReader(said).ReadString('\n')
 	w.Close()
 	c.Process.Kill()
 	c.Wait()
-	if strings.Contains(string(b[:n]), "fork") {
+	if strings.Contains(line, "fork") {
 		fmt.Println("stopped")
 	} else {
-		fmt.Printf("%q\n", b[:n])
+		fmt.Printf("%q\n", line)
 	}
 	return 0
 }
