@@ -43,6 +43,7 @@ func (s *Server) newAPI(mux *http.ServeMux) huma.API {
 	s.registerDesktops()
 	s.registerProcesses()
 	s.registerServices()
+	s.registerObjects()
 	s.describeStreams()
 	return s.api
 }

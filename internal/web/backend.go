@@ -48,6 +48,10 @@ type Conn interface {
 	// and nothing else, and closing the stream closes it.
 	OpenViewer(context.Context, api.OpenViewerRequest) (io.ReadWriteCloser, error)
 
+	ListObjects(context.Context, api.PathRequest) (api.ObjectsReply, error)
+	ShowObject(context.Context, api.PathRequest) (api.ObjectReply, error)
+	SetObjectSecurity(context.Context, api.SetObjectSecurityRequest) error
+
 	EnumProcesses(context.Context, api.SessionRequest) (api.ProcessesReply, error)
 	RunInSession(context.Context, api.RunInSessionRequest) (api.CreateProcessReply, error)
 	OpenProcess(context.Context, api.OpenProcessRequest) (api.HandleReply, error)

@@ -41,7 +41,8 @@ type fakeDaemon struct {
 	sent     []api.SendMessageRequest
 	answers  map[string]chan uint32 // by key
 	fail     map[string]error       // by call
-	raw      chan net.Conn          // when set, OpenViewer hands the far end here instead of drawing
+	objects  []api.Object
+	raw      chan net.Conn // when set, OpenViewer hands the far end here instead of drawing
 }
 
 const pid0 = 4100
@@ -108,6 +109,12 @@ func newFakeDaemon() *fakeDaemon {
 		Style: win32.MB_YESNO | win32.MB_ICONQUESTION, SenderPID: 4102, CreatedNanos: start, DeadlineNanos: time.Now().Add(9 * time.Minute).UnixNano(),
 	}}
 	d.sessions[1].Messages = 1
+	d.objects = []api.Object{
+		{Path: `\`, Type: "Directory", SDDL: "O:SYG:SYD:(A;;0x3;;;WD)"},
+		{Path: `\BaseNamedObjects`, Name: "BaseNamedObjects", Type: "Directory", SDDL: "O:SYG:SYD:(A;;0xf;;;WD)"},
+		{Path: `\BaseNamedObjects\ready`, Name: "ready", Type: "Event", SDDL: "O:SYG:SYD:(A;;0x1f0003;;;SY)", Handles: 2, Facts: []api.Fact{{Name: "signaled", Value: "false"}}},
+		{Path: `\BaseNamedObjects\hidden`, Name: "hidden", Type: "Mutant", Handles: 1},
+	}
 	for i, e := range []struct {
 		kind    string
 		session uint32

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 
 	"stationmaster/internal/api"
 	"stationmaster/win32"
@@ -426,4 +427,66 @@ func (c *fakeConn) ListAccounts(ctx context.Context) (api.AccountsReply, error) 
 	}
 	defer c.d.mu.Unlock()
 	return api.AccountsReply{Accounts: slices.Clone(c.d.accounts)}, nil
+}
+
+// object finds an object; the lock is held. One without a descriptor is one
+// that the caller may not read.
+func (c *fakeConn) object(op, path string) (*api.Object, error) {
+	for i := range c.d.objects {
+		if o := &c.d.objects[i]; o.Path == path {
+			if o.SDDL == "" {
+				return nil, &win32.Error{Op: op, Object: path, Code: win32.ERROR_ACCESS_DENIED, Rule: "SE-63"}
+			}
+			return o, nil
+		}
+	}
+	return nil, &win32.Error{Op: op, Object: path, Code: win32.ERROR_FILE_NOT_FOUND, Rule: "OBJ-16"}
+}
+
+func (c *fakeConn) ShowObject(ctx context.Context, q api.PathRequest) (r api.ObjectReply, err error) {
+	if err := c.enter(ctx, "ShowObject", true); err != nil {
+		return r, err
+	}
+	defer c.d.mu.Unlock()
+	o, err := c.object("ShowObject", q.Path)
+	if err == nil {
+		r.Object = *o
+	}
+	return r, err
+}
+
+func (c *fakeConn) ListObjects(ctx context.Context, q api.PathRequest) (r api.ObjectsReply, err error) {
+	if err := c.enter(ctx, "ListObjects", true); err != nil {
+		return r, err
+	}
+	defer c.d.mu.Unlock()
+	o, err := c.object("ListObjects", q.Path)
+	if err != nil {
+		return r, err
+	}
+	if o.Type != "Directory" {
+		return r, &win32.Error{Op: "ListObjects", Object: q.Path, Code: win32.ERROR_PATH_NOT_FOUND, Rule: "OBJ-1"}
+	}
+	for _, e := range c.d.objects {
+		if e.Name != "" && e.Path == strings.TrimSuffix(q.Path, `\`)+`\`+e.Name {
+			r.Objects = append(r.Objects, e)
+		}
+	}
+	return r, nil
+}
+
+func (c *fakeConn) SetObjectSecurity(ctx context.Context, q api.SetObjectSecurityRequest) error {
+	if err := c.enter(ctx, "SetObjectSecurity", true); err != nil {
+		return err
+	}
+	defer c.d.mu.Unlock()
+	o, err := c.object("SetObjectSecurity", q.Path)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(q.SDDL, ":") {
+		return &win32.Error{Op: "ConvertStringSecurityDescriptorToSecurityDescriptor", Object: q.SDDL, Code: win32.ERROR_INVALID_PARAMETER, Rule: "SDDL-8"}
+	}
+	o.SDDL = q.SDDL
+	return nil
 }
