@@ -138,7 +138,7 @@ func run(binary string, quick bool, only string) (b *bench, err error) {
 	}{
 		{"call", b.calls}, {"session", b.sessions}, {"spawn", b.spawn}, {"xterm", b.xterm},
 		{"memory", b.memory}, {"switch", b.switching}, {"static", b.static},
-		{"adopt", b.killed}, {"desktop", b.desktop}, {"winsta", b.winsta},
+		{"adopt", b.killed}, {"desktop", b.desktop}, {"winsta", b.winsta}, {"engine", b.engine},
 	}
 	for _, p := range parts {
 		if !strings.Contains(p.name, only) {

@@ -97,6 +97,7 @@ func TestTokens(t *testing.T) {
 	t.Run("SE-21/defaults", s.defaults)
 	t.Run("SE-44/access check", s.accessCheck)
 	t.Run("SE-64/audit of success", s.success)
+	t.Run("SE-63/descriptors", s.descriptors)
 	t.Run("SE-52/integrity", s.integrity) // starts another daemon
 }
 
@@ -432,6 +433,50 @@ func (s *scene) success(t *testing.T) {
 	}
 	if out := s.d.Must(t, "audit"); !strings.Contains(out, "was granted OpenEvent") {
 		t.Error("station audit does not tell what was granted")
+	}
+}
+
+// The command line shows and sets the descriptor of every kind of object that
+// has a place in the tree.
+func (s *scene) descriptors(t *testing.T) {
+	conform.Rule(t, "SE-63", "SE-56", "OBJ-1", "SDDL-8")
+	names := fmt.Sprintf(`\Sessions\%d\BaseNamedObjects\`, s.session)
+	for call, request := range map[string]any{
+		"CreateEvent": client.CreateEventRequest{Name: "kind-Event"}, "CreateMutex": client.CreateMutexRequest{Name: "kind-Mutant"},
+		"CreateSemaphore":          client.CreateSemaphoreRequest{Name: "kind-Semaphore", Maximum: 1},
+		"CreateWaitableTimer":      client.CreateTimerRequest{Name: "kind-Timer"},
+		"CreateFileMapping":        client.CreateSectionRequest{Name: "kind-Section", Protect: win32.PAGE_READWRITE, Size: 1},
+		"CreateJobObject":          client.CreateObjectRequest{Name: "kind-Job"},
+		"CreateDirectoryObject":    client.CreateTreeRequest{Path: names + "kind-Directory"},
+		"CreateSymbolicLinkObject": client.CreateTreeRequest{Path: names + "kind-SymbolicLink", Target: `\BaseNamedObjects`},
+	} {
+		s.alice.Handle(t, 0, call, request)
+	}
+	stations := fmt.Sprintf(`\Sessions\%d\Windows\WindowStations\`, s.session)
+	if _, err := s.c.CreateSessionDesktop(t.Context(), client.SessionDesktopRequest{SessionID: s.session, Desktop: "kind-Desktop"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.c.CreateSessionStation(t.Context(), client.SessionDesktopRequest{SessionID: s.session, Station: "kind-WindowStation"}); err != nil {
+		t.Fatal(err)
+	}
+	for kind, path := range map[string]string{
+		"Event": names, "Mutant": names, "Semaphore": names, "Timer": names, "Section": names, "Job": names, "Directory": names,
+		"SymbolicLink": names, "WindowStation": stations, "Desktop": stations + `WinSta0\`,
+	} {
+		path += "kind-" + kind
+		if out := s.d.Must(t, "sd", "show", path); !strings.Contains(out, "O:") || !strings.Contains(out, "D:") {
+			t.Errorf("%s has the descriptor %q", path, out)
+		}
+		s.d.Must(t, "sd", "set", path, "O:SYD:P(A;;GA;;;SY)(A;;RC;;;AU)") // no longer its maker's
+		if out := s.d.Must(t, "sd", "show", path); !strings.Contains(out, "O:SY") || !strings.Contains(out, "D:P(A;;") || !strings.Contains(out, "(A;;RC;;;AU)") || strings.Contains(out, "GA") {
+			t.Errorf("%s has after it was set the descriptor %q", path, out)
+		}
+		s.alice.Do(t, 0, 1, "ShowObject", client.PathRequest{Path: path}, nil)
+		s.alice.Do(t, win32.ERROR_ACCESS_DENIED, 1, "SetObjectSecurity", client.SetObjectSecurityRequest{Path: path, SDDL: "D:(A;;GA;;;WD)"}, nil)
+		s.audited(t, s.alice, "SetObjectSecurity", "kind-"+kind, win32.ERROR_ACCESS_DENIED, "")
+	}
+	if r := s.d.Station(t.Context(), "sd", "set", names+"kind-Event", "D:(A;;QQ;;;WD)"); r.Code == 0 || !strings.Contains(r.Err, "(1336)") {
+		t.Errorf("a bad descriptor: %+v", r)
 	}
 }
 
