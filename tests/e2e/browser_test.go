@@ -122,6 +122,25 @@ func at(id string) chromedp.CSS { return chromedp.CSS(`[data-testid="` + id + `"
 func visible(id string) step    { return chromedp.WaitVisible(at(id)) }
 func click(id string) step      { return chromedp.Click(at(id)) }
 
+// rest gives the picture once it no longer changes: an update that takes a box
+// away comes in bands.
+func (p *page) rest() *image.RGBA {
+	p.t.Helper()
+	last := p.picture()
+	same := 0
+	p.until("the picture rests", func() bool {
+		img := p.picture()
+		if stationtest.Differ(last, img) == 0 {
+			same++
+		} else {
+			same = 0
+		}
+		last = img
+		return same >= 3
+	})
+	return last
+}
+
 // until waits until ok, with a picture of the page when it does not come.
 func (p *page) until(what string, ok func() bool) {
 	p.t.Helper()

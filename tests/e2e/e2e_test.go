@@ -106,7 +106,7 @@ func TestWholePath(t *testing.T) {
 
 	run("Ctrl+Alt+Del", func(t *testing.T) {
 		conform.Rule(t, "LGN-14")
-		before := p.picture()
+		before := p.rest()
 		p.do("the button", click("viewer-sas"))
 		var cancel image.Point
 		p.until("the Winlogon desktop is shown", func() bool {
