@@ -2,7 +2,7 @@
 
 // Command gen writes everything that follows from the call table of
 // internal/api: the codecs (internal/wire), the dispatch (internal/daemon), the
-// Go client (client) and docs/CALLS.md. It reflects over api.Table while it
+// Go client (client), the C library's half (capi) and docs/CALLS.md. It reflects over api.Table while it
 // runs, so that nothing reflects when a call is made. Run it with
 // `make generate`; its own test fails when a generated file is not current.
 package main
@@ -55,6 +55,9 @@ func generate(root string) (map[string][]byte, error) {
 		"client/types_gen.go":              writeTypes,
 		"client/calls_gen.go":              writeClient,
 		"docs/CALLS.md":                    writeDocs,
+		"capi/src/calls_gen.h":             writeC,
+		"capi/src/errors_gen.h":            writeCErrors,
+		"capi/include/winerror.h":          writeWinerror,
 	} {
 		w := &writer{}
 		write(w, m)

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STATION_NTLSA_H
+#define STATION_NTLSA_H
+
+#include "ntsecapi.h"
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STATION_STRSAFE_H
+#define STATION_STRSAFE_H
+
+#include "windows.h"
+
+#define STRSAFE_MAX_CCH 2147483647
+#define STRSAFE_E_INSUFFICIENT_BUFFER ((HRESULT)0x8007007Au)
+#define STRSAFE_E_INVALID_PARAMETER ((HRESULT)0x80070057u)
+
+#endif

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STATION_WINREG_H
+#define STATION_WINREG_H
+
+#include "windows.h"
+
+#endif
