@@ -48,6 +48,9 @@ static inline HANDLE st_pointer(uint32_t h) { return (HANDLE)(intptr_t)(int32_t)
 struct st_hello { uint32_t process, thread, session; uint64_t daemon; };
 uint32_t st_identity(struct st_hello *h);
 
+/* st_closed is told of every handle that was closed. */
+void st_closed(uint32_t h);
+
 /* Text. A wire text is UTF-8, lone surrogates as their three bytes. The
  * functions that make text give memory for free(). */
 struct st_str st_text(const char *s);
@@ -73,8 +76,5 @@ uint32_t st_sa(const SECURITY_ATTRIBUTES *sa, struct st_str *out, char **own);
  * bytes) and gives its length, 0 when it is none. */
 size_t st_sid_parse(struct st_str text, uint8_t *out);
 size_t st_sid_length(const void *sid);
-
-/* st_block is memory for a result of one piece, grown while it is filled. */
-void *st_alloc(size_t n);
 
 #endif

@@ -17,12 +17,23 @@
 		st_free(&r); \
 		return TRUE; \
 	}
-ON_HANDLE(CloseHandle, HANDLE, api_CloseHandle)
 ON_HANDLE(SetEvent, HANDLE, api_SetEvent)
 ON_HANDLE(ResetEvent, HANDLE, api_ResetEvent)
 ON_HANDLE(PulseEvent, HANDLE, api_PulseEvent)
 ON_HANDLE(ReleaseMutex, HANDLE, api_ReleaseMutex)
 ON_HANDLE(CancelWaitableTimer, HANDLE, api_CancelWaitableTimer)
+
+ST_EXPORT BOOL CloseHandle(HANDLE h)
+{
+	struct api_HandleRequest q;
+	struct st_reply r;
+	q.Handle = st_handle(h);
+	if (!st_result(api_CloseHandle(&r, &q)))
+		return FALSE;
+	st_free(&r);
+	st_closed(q.Handle);
+	return TRUE;
+}
 
 ST_EXPORT NTSTATUS NtClose(HANDLE h)
 {

@@ -400,12 +400,54 @@ static uint32_t run(struct start *s)
 START(A, a, LPCSTR, LPSTR, LPSTARTUPINFOA)
 START(W, w, LPCWSTR, LPWSTR, LPSTARTUPINFOW)
 
-/* Threads. codes_mu guards the exit codes of threads made here: the daemon
- * knows that a thread ended, not with what. */
-struct code { DWORD thread, code; struct code *next; };
+/* Threads. The daemon knows that a thread ended, not with what, so the codes of
+ * threads made here are kept while the thread runs or the handle that
+ * CreateThread gave is open. codes_mu guards the list and all its members. */
+struct code { DWORD code; uint32_t handle; int ended; sem_t go; struct code *next; };
 static pthread_mutex_t codes_mu = PTHREAD_MUTEX_INITIALIZER;
 static struct code *codes;
 static ST_TLS struct code *my_code;
+
+/* forget frees an entry that neither thread nor handle needs. */
+static void forget_locked(struct code *c)
+{
+	struct code **at;
+	if (!c->ended || c->handle != 0)
+		return;
+	for (at = &codes; *at != NULL && *at != c; at = &(*at)->next)
+		;
+	if (*at == c)
+		*at = c->next;
+	sem_destroy(&c->go);
+	free(c);
+}
+
+/* st_closed hears of every handle that was closed. */
+void st_closed(uint32_t h)
+{
+	struct code *c;
+	pthread_mutex_lock(&codes_mu);
+	for (c = codes; c != NULL && c->handle != h; c = c->next)
+		;
+	if (c != NULL) {
+		c->handle = 0;
+		forget_locked(c);
+	}
+	pthread_mutex_unlock(&codes_mu);
+}
+
+static void ends(DWORD code)
+{
+	struct code *c = my_code;
+	my_code = NULL;
+	if (c == NULL)
+		return;
+	pthread_mutex_lock(&codes_mu);
+	c->code = code;
+	c->ended = 1;
+	forget_locked(c);
+	pthread_mutex_unlock(&codes_mu);
+}
 
 struct birth { LPTHREAD_START_ROUTINE f; LPVOID arg; sem_t born; DWORD thread; uint32_t error; struct code *code; };
 
@@ -415,20 +457,17 @@ static void *begin(void *p)
 	LPTHREAD_START_ROUTINE f = b->f;
 	LPVOID arg = b->arg;
 	struct st_hello h;
-	DWORD code;
-	my_code = b->code;
 	b->error = st_identity(&h);
-	b->thread = b->error == 0 ? h.thread : 0;
-	my_code->thread = b->thread;
 	if (b->error != 0) {
 		sem_post(&b->born);
 		return NULL;
 	}
+	b->thread = h.thread;
+	my_code = b->code;
 	sem_post(&b->born); /* b is gone from here on */
-	code = f(arg);
-	pthread_mutex_lock(&codes_mu);
-	my_code->code = code;
-	pthread_mutex_unlock(&codes_mu);
+	while (sem_wait(&my_code->go) != 0)
+		;
+	ends(f(arg));
 	return NULL;
 }
 
@@ -456,6 +495,7 @@ ST_EXPORT HANDLE CreateThread(LPSECURITY_ATTRIBUTES sa, SIZE_T stack, LPTHREAD_S
 		return NULL;
 	}
 	b.code->code = STILL_ACTIVE;
+	sem_init(&b.code->go, 0, 0);
 	sem_init(&b.born, 0, 0);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -468,59 +508,63 @@ ST_EXPORT HANDLE CreateThread(LPSECURITY_ATTRIBUTES sa, SIZE_T stack, LPTHREAD_S
 			;
 	sem_destroy(&b.born);
 	if (e != 0 || b.error != 0) {
+		sem_destroy(&b.code->go);
 		free(b.code);
 		st_fail(op, e != 0 ? ERROR_NOT_ENOUGH_MEMORY : b.error);
 		return NULL;
 	}
-	pthread_mutex_lock(&codes_mu);
-	b.code->next = codes;
-	codes = b.code;
-	pthread_mutex_unlock(&codes_mu);
 	if (id != NULL)
 		*id = b.thread;
 	h = OpenThread(THREAD_ALL_ACCESS, st_inherit(sa), b.thread);
+	pthread_mutex_lock(&codes_mu);
+	b.code->handle = h != NULL ? st_handle(h) : 0;
+	b.code->next = codes;
+	codes = b.code;
+	pthread_mutex_unlock(&codes_mu);
+	sem_post(&b.code->go); /* a thread that has begun waits until it is known */
 	return h;
 }
 
 ST_EXPORT void ExitThread(DWORD code)
 {
-	if (my_code != NULL) {
-		pthread_mutex_lock(&codes_mu);
-		my_code->code = code;
-		pthread_mutex_unlock(&codes_mu);
-	}
+	ends(code);
 	pthread_exit(NULL);
 }
 
-/* GetExitCodeThread knows the threads of this process that CreateThread made:
- * it finds the one that the handle refers to by asking the daemon to compare. */
+/* GetExitCodeThread knows the threads of this process that CreateThread made,
+ * by the handle it gave or a duplicate; of any other thread only whether it
+ * runs. */
 ST_EXPORT BOOL GetExitCodeThread(HANDLE h, LPDWORD out)
 {
+	uint32_t open[64];
+	DWORD known[64], wait, before = st_last_error;
 	struct code *c;
-	DWORD wait, before = st_last_error;
+	int n = 0, i;
 	if (out == NULL)
 		return st_fail("GetExitCodeThread", ERROR_INVALID_PARAMETER);
-	pthread_mutex_lock(&codes_mu);
-	c = codes;
-	pthread_mutex_unlock(&codes_mu);
-	for (; c != NULL; c = c->next) { /* the list only grows at its head */
-		HANDLE other = OpenThread(THREAD_QUERY_LIMITED_INFORMATION, FALSE, c->thread);
-		int same = other != NULL && CompareObjectHandles(h, other);
-		if (other != NULL)
-			CloseHandle(other);
-		if (same) {
-			pthread_mutex_lock(&codes_mu);
-			*out = c->code;
-			pthread_mutex_unlock(&codes_mu);
-			st_last_error = before;
-			return TRUE;
-		}
-	}
 	wait = WaitForSingleObject(h, 0);
 	if (wait == WAIT_FAILED)
 		return FALSE;
-	st_last_error = before;
+	pthread_mutex_lock(&codes_mu);
+	for (c = codes; c != NULL; c = c->next) {
+		if (c->handle == st_handle(h)) {
+			*out = wait == WAIT_OBJECT_0 ? c->code : STILL_ACTIVE;
+			pthread_mutex_unlock(&codes_mu);
+			return TRUE;
+		}
+		if (c->handle != 0 && c->ended && n < 64) {
+			open[n] = c->handle;
+			known[n++] = c->code;
+		}
+	}
+	pthread_mutex_unlock(&codes_mu);
 	*out = wait == WAIT_OBJECT_0 ? 0 : STILL_ACTIVE;
+	for (i = 0; wait == WAIT_OBJECT_0 && i < n; i++)
+		if (CompareObjectHandles(h, st_pointer(open[i]))) {
+			*out = known[i];
+			break;
+		}
+	st_last_error = before;
 	return TRUE;
 }
 

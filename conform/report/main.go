@@ -82,7 +82,7 @@ func run(root string, check bool) error {
 }
 
 // specs are the specifications, in the order of the report.
-var specs = []string{"winsta.md", "sessions.md", "security.md"}
+var specs = []string{"winsta.md", "sessions.md", "security.md", "cabi.md"}
 
 func report(root string, cited map[string][]citation) ([]byte, error) {
 	var b bytes.Buffer

@@ -25,7 +25,7 @@ func house(t *testing.T, spec, test, code, table string) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"docs/spec/winsta.md": spec, "docs/spec/sessions.md": "", "docs/spec/security.md": "",
+		"docs/spec/winsta.md": spec, "docs/spec/sessions.md": "", "docs/spec/security.md": "", "docs/spec/cabi.md": "",
 		"a/a_test.go": "package a\n" + test, "a/a.go": code + "\npackage a\n", "internal/api/t.go": "package api\n" + table,
 	} {
 		path := filepath.Join(root, name)
