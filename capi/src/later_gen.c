@@ -208,16 +208,6 @@ ST_EXPORT BOOL InitAtomTable(DWORD a1)
 	return 0;
 }
 
-ST_EXPORT BOOL OpenThreadToken(HANDLE a1, DWORD a2, BOOL a3, PHANDLE a4)
-{
-	(void)a1;
-	(void)a2;
-	(void)a3;
-	(void)a4;
-	st_later("OpenThreadToken");
-	return 0;
-}
-
 ST_EXPORT int wsprintfA(LPSTR a1, LPCSTR a2, ...)
 {
 	(void)a1;
@@ -2940,20 +2930,6 @@ ST_EXPORT BOOL SetThreadToken(PHANDLE a1, HANDLE a2)
 	return 0;
 }
 
-ST_EXPORT BOOL ImpersonateSelf(SECURITY_IMPERSONATION_LEVEL a1)
-{
-	(void)a1;
-	st_later("ImpersonateSelf");
-	return 0;
-}
-
-ST_EXPORT BOOL ImpersonateAnonymousToken(HANDLE a1)
-{
-	(void)a1;
-	st_later("ImpersonateAnonymousToken");
-	return 0;
-}
-
 ST_EXPORT BOOL CreateRestrictedToken(HANDLE a1, DWORD a2, DWORD a3, PSID_AND_ATTRIBUTES a4, DWORD a5, PLUID_AND_ATTRIBUTES a6, DWORD a7, PSID_AND_ATTRIBUTES a8, PHANDLE a9)
 {
 	(void)a1;
@@ -3075,13 +3051,6 @@ ST_EXPORT BOOL LookupPrivilegeDisplayNameW(LPCWSTR a1, LPCWSTR a2, LPWSTR a3, LP
 	(void)a4;
 	(void)a5;
 	st_later("LookupPrivilegeDisplayNameW");
-	return 0;
-}
-
-ST_EXPORT BOOL AllocateLocallyUniqueId(PLUID a1)
-{
-	(void)a1;
-	st_later("AllocateLocallyUniqueId");
 	return 0;
 }
 

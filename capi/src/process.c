@@ -639,6 +639,55 @@ ST_EXPORT BOOL RevertToSelf(void)
 	return TRUE;
 }
 
+ST_EXPORT BOOL OpenThreadToken(HANDLE thread, DWORD access, BOOL self, PHANDLE out)
+{
+	struct api_OpenThreadTokenRequest q;
+	struct api_HandleReply v;
+	struct st_reply r;
+	if (out == NULL)
+		return st_fail("OpenThreadToken", ERROR_INVALID_PARAMETER);
+	q.Thread = st_handle(thread);
+	q.Access = access;
+	q.AsSelf = self != 0;
+	return stored(api_OpenThreadToken(&r, &q, &v), &r, &v, out);
+}
+
+ST_EXPORT BOOL ImpersonateSelf(SECURITY_IMPERSONATION_LEVEL level)
+{
+	struct api_ImpersonateSelfRequest q;
+	struct st_reply r;
+	q.Level = (uint32_t)level;
+	if (!st_result(api_ImpersonateSelf(&r, &q)))
+		return FALSE;
+	st_free(&r);
+	return TRUE;
+}
+
+/* Only the calling thread can be meant: a connection speaks for itself. */
+ST_EXPORT BOOL ImpersonateAnonymousToken(HANDLE thread)
+{
+	struct st_reply r;
+	if (thread != GetCurrentThread())
+		return st_fail("ImpersonateAnonymousToken", ERROR_NOT_SUPPORTED);
+	if (!st_result(api_ImpersonateAnonymousToken(&r)))
+		return FALSE;
+	st_free(&r);
+	return TRUE;
+}
+
+ST_EXPORT BOOL AllocateLocallyUniqueId(PLUID out)
+{
+	struct api_LUIDReply v;
+	struct st_reply r;
+	if (out == NULL)
+		return st_fail("AllocateLocallyUniqueId", ERROR_INVALID_PARAMETER);
+	if (!st_result(api_AllocateLocallyUniqueId(&r, &v)))
+		return FALSE;
+	st_free(&r);
+	memcpy(out, &v.LUID, sizeof *out);
+	return TRUE;
+}
+
 #define LOGON(F, L, STR) \
 	ST_EXPORT BOOL LogonUser##F(STR user, STR domain, STR password, DWORD type, DWORD provider, PHANDLE out) \
 	{ \

@@ -121,6 +121,7 @@ func run(t *testing.T, d *stationtest.Daemon, session uint32, args ...string) st
 
 func testCalls(t *testing.T, dir string) {
 	conform.Rule(t, "WS-33", "UO-8", "UO-10", "WS-37", "WS-30", "WS-23", "WS-31", "DT-16", "DT-33", "DT-30", "DT-29", "UO-15", "ABI-31", "SYN-8", "SYN-9", "SYN-11", "ABI-60", "SE-20", "WTS-5", "WTS-8", "WTS-20", "ABI-5", "ABI-22", "ABI-40")
+	conform.Rule(t, "ABI-15", "ABI-23", "ABI-30", "ABI-32", "ABI-34", "ABI-41", "ABI-42", "ABI-51", "ABI-53", "ABI-62", "SE-27", "UO-9", "UO-11")
 	d, _, session := world(t)
 	report(t, run(t, d, session, compile(t, dir, "testdata/core.c", shared(dir)...)))
 }
@@ -316,7 +317,7 @@ func specNames(t *testing.T) []string {
 // ABI-1, ABI-3: each header alone, in C and C++, before and after libc's.
 func TestHeaders(t *testing.T) {
 	stationtest.NeedPrograms(t, "gcc", "g++")
-	conform.Rule(t, "ABI-1", "ABI-3", "ABI-10", "ABI-11", "ABI-12", "ABI-13", "ABI-14", "ABI-20")
+	conform.Rule(t, "ABI-1", "ABI-3", "ABI-4", "ABI-10", "ABI-11", "ABI-12", "ABI-13", "ABI-14", "ABI-20")
 	headers, err := filepath.Glob(root + "/capi/include/*.h")
 	if err != nil || len(headers) < 25 {
 		t.Fatal(headers, err)
@@ -353,11 +354,32 @@ func TestHeaders(t *testing.T) {
 	sizes := "STARTUPINFOA 104 STARTUPINFOW 104 PROCESS_INFORMATION 24 SECURITY_ATTRIBUTES 24 SECURITY_DESCRIPTOR 40 ACL 8 ACCESS_ALLOWED_ACE 12 GENERIC_MAPPING 16 PRIVILEGE_SET 20 TOKEN_PRIVILEGES 16 TOKEN_GROUPS 24 TOKEN_USER 16 TOKEN_STATISTICS 56 SID_AND_ATTRIBUTES 16 LUID 8 MSG 48 WNDCLASSA 72 WNDCLASSW 72 WNDCLASSEXA 80 WNDCLASSEXW 80 CREATESTRUCTA 80 CWPSTRUCT 32 CWPRETSTRUCT 40 KBDLLHOOKSTRUCT 24 INPUT 40 COPYDATASTRUCT 24 USEROBJECTFLAGS 12 OVERLAPPED 32 RTL_CRITICAL_SECTION 40 BSMINFO 32 SYSTEMTIME 16 SERVICE_STATUS 28 SERVICE_STATUS_PROCESS 36 QUERY_SERVICE_CONFIGA 64 QUERY_SERVICE_CONFIGW 64 ENUM_SERVICE_STATUSA 48 ENUM_SERVICE_STATUS_PROCESSA 56 SERVICE_TABLE_ENTRYA 16 WTS_SESSION_INFOA 24 WTS_PROCESS_INFOA 24 WTSSESSION_NOTIFICATION 8 " +
 		"BYTE 1 CHAR 1 WORD 2 SHORT 2 ATOM 2 WCHAR 2 BOOL 4 INT 4 UINT 4 LONG 4 ULONG 4 DWORD 4 HRESULT 4 NTSTATUS 4 LONGLONG 8 ULONGLONG 8 LARGE_INTEGER 8 FILETIME 8 INT_PTR 8 UINT_PTR 8 LONG_PTR 8 ULONG_PTR 8 DWORD_PTR 8 SIZE_T 8 WPARAM 8 LPARAM 8 LRESULT 8 HANDLE 8 HWINSTA 8 HDESK 8 SC_HANDLE 8"
 	var b strings.Builder
-	b.WriteString("#include <windows.h>\n#include <wtsapi32.h>\n#include <winsvc.h>\n")
+	b.WriteString("#include <windows.h>\n#include <wtsapi32.h>\n#include <winsvc.h>\n#if defined(_WIN32) || defined(_MSC_VER) || STATION_ABI < 1\n#error ABI-4\n#endif\n")
 	words := strings.Fields(sizes)
 	for i := 0; i < len(words); i += 2 {
 		fmt.Fprintf(&b, "_Static_assert(sizeof(%s) == %s, \"%s\");\n", words[i], words[i+1], words[i])
 	}
 	b.WriteString("INPUT input; OVERLAPPED ovl; LARGE_INTEGER li;\nint main(void) { HANDLE h = (HDESK)0; input.ki.wVk = 1; ovl.Offset = 1; li.LowPart = 1; return h != NULL; }\n")
 	check(t, []string{"gcc", "-xc", "-std=c11"}, b.String())
+}
+
+// TestLater names the rules of the C surface that wait for later tiers or have
+// no test of their own yet.
+func TestLater(t *testing.T) {
+	for _, r := range []struct{ rule, why string }{
+		{"ABI-6", "the constants of the tiers that are built are there; nobody compares all of them with the specifications yet"},
+		{"ABI-33", "of the functions that return their error only NtClose and RtlNtStatusToDosError are built"},
+		{"ABI-35", "says what is undefined"},
+		{"ABI-43", "windows and messages are a later tier"},
+		{"ABI-52", "window procedures, hooks, timers and APCs are later tiers; enumerations and service handlers keep it"},
+		{"ABI-54", "windows and messages are a later tier"},
+		{"ABI-55", "hooks are a later tier"},
+		{"ABI-56", "APCs and suspended threads are a later tier"},
+		{"ABI-61", "an inherited handle of a child is tested through the engine only"},
+		{"ABI-64", "CREATE_SUSPENDED fails with 50"},
+		{"ABI-65", "pipes and files are a later tier"},
+		{"ABI-67", "LocalAlloc and LocalFree only"},
+	} {
+		t.Run(r.rule, func(t *testing.T) { conform.Todo(t, r.rule, r.why, nil) })
+	}
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs in a user's session: stations, desktops, handles, objects, tokens. */
+#define _GNU_SOURCE
 #include "check.h"
 #include <wtsapi32.h>
 
@@ -36,6 +37,7 @@ static void stations(void)
 	BEGIN("WS-33/own station");
 	KEEPS((own = GetProcessWindowStation()) != NULL);
 	WANT(own == GetProcessWindowStation());
+	WANT((UINT_PTR)own % 4 == 0 && (UINT_PTR)own > 0 && (UINT_PTR)own < 0x10000000); /* ABI-15 */
 	KEEPS(GetUserObjectInformationA(own, UOI_NAME, name, sizeof name, &n));
 	WANT(strcmp(name, "WinSta0") == 0 && n == 8);
 	END();
@@ -274,6 +276,14 @@ static void processes(void)
 	WANT(code == 7 && pi.dwProcessId != 0);
 	CloseHandle(pi.hThread);
 	CloseHandle(pi.hProcess);
+	n = (DWORD)readlink("/proc/self/exe", buffer, 900);
+	strcpy(buffer + n, " \"an exit code\"");
+	KEEPS(CreateProcessA(NULL, buffer, NULL, NULL, FALSE, 0, NULL, NULL, &si, &pi));
+	WANT(WaitForSingleObject(pi.hProcess, 20000) == WAIT_OBJECT_0);
+	KEEPS(GetExitCodeProcess(pi.hProcess, &code));
+	WANT(code == 0x12345678); /* ABI-62 */
+	CloseHandle(pi.hThread);
+	CloseHandle(pi.hProcess);
 	FAILS(ERROR_FILE_NOT_FOUND, CreateProcessA(NULL, missing, NULL, NULL, FALSE, 0, NULL, NULL, &si, &pi));
 	FAILS(ERROR_INVALID_PARAMETER, OpenProcess(PROCESS_ALL_ACCESS, FALSE, 0x7FFFFFF0) != NULL);
 	KEEPS(ProcessIdToSessionId(GetCurrentProcessId(), &session));
@@ -289,6 +299,17 @@ static void processes(void)
 	WANT(code == session && n == 4);
 	FAILS(ERROR_INVALID_PARAMETER, GetTokenInformation(token, (TOKEN_INFORMATION_CLASS)99, buffer, sizeof buffer, &n));
 	CloseHandle(token);
+	END();
+
+	BEGIN("SE-27/impersonation");
+	FAILS(ERROR_NO_TOKEN, OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, FALSE, &token));
+	KEEPS(ImpersonateSelf(SecurityImpersonation));
+	KEEPS(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token));
+	KEEPS(GetTokenInformation(token, TokenImpersonationLevel, &code, sizeof code, &n));
+	WANT(code == SecurityImpersonation);
+	CloseHandle(token);
+	KEEPS(RevertToSelf());
+	FAILS(ERROR_NO_TOKEN, OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, FALSE, &token));
 	END();
 }
 
@@ -368,8 +389,10 @@ static void library(void)
 	END();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "an exit code") == 0)
+		ExitProcess(0x12345678);
 	WANT(GetLastError() == 0); /* ABI-30 */
 	stations();
 	desktops();
