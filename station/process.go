@@ -96,6 +96,7 @@ func (p *Process) enterLocked() {
 	e.processes[p.pid] = p
 	p.session.procs[p.pid] = p
 	p.session.admitLocked(p.Token())
+	p.session.noteLocked(p.Token())
 	station, desktop := p.locationLocked()
 	e.publish(EventProcessStart, p.session.id, "pid", pidText(p.pid), "parent", pidText(p.parent), "program", p.program,
 		"user", p.Token().User().String(), "station", station, "desktop", desktop, "tag", p.tag)

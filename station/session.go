@@ -47,6 +47,7 @@ type Session struct {
 	procs    map[int]*Process   // guarded by mu: the living ones
 	ui       *sessionUI         // guarded by mu: windows, hooks, user atoms
 	heapKB   uint32             // guarded by mu: sum of the desktops' heaps (DT-26)
+	weaker   bool               // guarded by mu: some program had less than user (HND-12a)
 	logons   []security.SID     // guarded by mu: logon SIDs that reach its names (OBJ-4)
 	ending   bool               // guarded by mu: no new processes, stations, desktops
 	sections atomic.Int32       // sections that its programs made and that are open

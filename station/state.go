@@ -28,6 +28,7 @@ type SessionState struct {
 	User     *security.TokenSpec `json:"user,omitempty"` // nil: nobody is logged on
 	Ready    bool                `json:"ready,omitempty"`
 	Locked   bool                `json:"locked,omitempty"`
+	Weaker   bool                `json:"weaker,omitempty"` // a program had less than the user
 	Screen   uint8               `json:"screen,omitempty"`
 	Times    SessionTimes        `json:"times"`
 	Spec     SessionSpec         `json:"spec"`
@@ -108,7 +109,7 @@ func (s *Session) stateLocking() (SessionState, map[*DesktopState]Surface) {
 	surfaces := make(map[*DesktopState]Surface)
 	st := SessionState{
 		ID: s.id, Terminal: s.Terminal(), State: s.state, Domain: s.domain, Name: s.name,
-		Ready: s.ready, Locked: s.locked, Screen: uint8(s.secure), Times: s.times,
+		Ready: s.ready, Locked: s.locked, Weaker: s.weaker, Screen: uint8(s.secure), Times: s.times,
 		Spec: s.spec, Hosted: s.host != nil, Descriptor: s.Descriptor(),
 	}
 	st.Spec.Groups = slices.Clone(s.spec.Groups)
@@ -164,6 +165,7 @@ func (e *Engine) RestoreSession(ctx context.Context, st SessionState, hs HostSes
 		s.terminal.Store(st.Terminal)
 	}
 	s.domain, s.name, s.ready, s.locked, s.secure, s.times = st.Domain, st.Name, st.Ready, st.Locked, secureScreen(st.Screen), st.Times
+	s.weaker = st.Weaker
 	if st.User != nil {
 		s.user = security.NewToken(*st.User)
 		s.associateLocked(s.user)

@@ -140,8 +140,11 @@ func (e *Engine) stranger(s *Session, spec AttachSpec) (*Process, string) {
 		from, tok = nil, spec.Fallback
 	case from != nil:
 		tok = from.Token()
-	case s.id != 0:
-		tok = s.User()
+	default:
+		var why string
+		if tok, why = s.orphanToken(); tok == nil {
+			return nil, why
+		}
 	}
 	if tok == nil {
 		return nil, "no process that is known started it"

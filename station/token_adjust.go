@@ -24,6 +24,10 @@ func (t *Thread) adjust(o *tokenObject, change func(*security.Token) (*security.
 			continue
 		}
 		if o.used.Load() {
+			s := t.process.session
+			s.mu.Lock()
+			s.noteLocked(n)
+			s.mu.Unlock()
 			t.process.engine.publish(EventTokenChange, n.SessionID(), "pid", pidText(t.process.pid))
 		}
 		return nil
