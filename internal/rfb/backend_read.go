@@ -236,20 +236,26 @@ func (b *BackendConn) draw(more bool) {
 	s.ops = s.ops[:0]
 }
 
-// putPixels copies rows of R, G, B, anything into img and makes them opaque.
+// putPixels copies rows of R, G, B, anything into img and makes them opaque. It
+// handles every pixel that the X server sends, so it works on eight at a time.
 func putPixels(img *image.RGBA, r image.Rectangle, pix []byte) {
 	const opaque = 0xff000000ff000000
 	n := 4 * r.Dx()
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		dst := img.Pix[img.PixOffset(r.Min.X, y):][:n]
-		src := pix[:n]
+	at := img.PixOffset(r.Min.X, r.Min.Y)
+	for range r.Dy() {
+		dst, src := img.Pix[at:at+n:at+n], pix[:n:n]
+		at += img.Stride
 		pix = pix[n:]
-		for len(dst) >= 8 && len(src) >= 8 {
-			binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(src)|opaque)
-			dst, src = dst[8:], src[8:]
+		i := 0
+		for ; i <= n-32; i += 32 {
+			d, s := (*[32]byte)(dst[i:]), (*[32]byte)(src[i:])
+			binary.LittleEndian.PutUint64(d[0:], binary.LittleEndian.Uint64(s[0:])|opaque)
+			binary.LittleEndian.PutUint64(d[8:], binary.LittleEndian.Uint64(s[8:])|opaque)
+			binary.LittleEndian.PutUint64(d[16:], binary.LittleEndian.Uint64(s[16:])|opaque)
+			binary.LittleEndian.PutUint64(d[24:], binary.LittleEndian.Uint64(s[24:])|opaque)
 		}
-		if len(dst) >= 4 && len(src) >= 4 {
-			binary.LittleEndian.PutUint32(dst, binary.LittleEndian.Uint32(src)|opaque>>32)
+		for ; i < n; i += 4 {
+			binary.LittleEndian.PutUint32(dst[i:], binary.LittleEndian.Uint32(src[i:])|opaque>>32)
 		}
 	}
 }

@@ -89,7 +89,15 @@ func (p *palette) build(img *image.RGBA, r image.Rectangle, limit int) bool {
 		row := img.Pix[img.PixOffset(r.Min.X, y):][:4*r.Dx()]
 		out := p.index[o : o+r.Dx()]
 		o += r.Dx()
-		for i := range out {
+		for i := 0; i < len(out); i++ {
+			// Runs of one colour, four pixels at a time.
+			for i+4 <= len(out) && same4((*[16]byte)(row[4*i:]), last) {
+				binary.LittleEndian.PutUint32(out[i:], uint32(at)*0x01010101)
+				i += 4
+			}
+			if i >= len(out) {
+				break
+			}
 			c := binary.LittleEndian.Uint32(row[4*i:]) & 0xffffff
 			if c != last {
 				h := c * 0x9E3779B1 >> 22
@@ -115,6 +123,13 @@ func (p *palette) build(img *image.RGBA, r image.Rectangle, limit int) bool {
 	return true
 }
 
+// same4 reports whether four pixels are c.
+func same4(b *[16]byte, c uint32) bool {
+	const colour = 0x00ffffff00ffffff
+	two := uint64(c)<<32 | uint64(c)
+	return ((binary.LittleEndian.Uint64(b[:])^two)|(binary.LittleEndian.Uint64(b[8:])^two))&colour == 0 && c>>24 == 0
+}
+
 // packBits packs indices of w x h pixels into bits a pixel, first pixel in the
 // highest bits, each row filled up to a byte.
 func packBits(dst, index []byte, w, h, bits int) []byte {
@@ -123,6 +138,11 @@ func packBits(dst, index []byte, w, h, bits int) []byte {
 	}
 	for y := range h {
 		row := index[y*w : (y+1)*w]
+		if bits == 1 { // eight at once: the product moves byte i's bit to bit 7-i of the highest byte
+			for ; len(row) >= 8; row = row[8:] {
+				dst = append(dst, byte(binary.LittleEndian.Uint64(row)*0x8040201008040201>>56))
+			}
+		}
 		acc, n := 0, 0
 		for _, v := range row {
 			acc = acc<<bits | int(v)

@@ -100,9 +100,25 @@ type jpegTables struct {
 	quant [2][64]uint8 // block order
 	// recip is 2^recipBits / (divisor × scale of the transform), in zigzag order.
 	recip [2][64]int32
+	// A coefficient v becomes zero if and only if uint32(v+least) <= span; block order.
+	least [2][64]int32
+	span  [2][64]uint32
 }
 
 const recipBits = 22
+
+// quantise divides and rounds; v has four bits more than its value.
+func quantise(v, recip int32) int32 {
+	return int32((int64(v)*int64(recip) + 1<<(recipBits+3)) >> (recipBits + 4))
+}
+
+// zigzagOf gives for each place in the block the place in the file's order.
+var zigzagOf = func() (t [64]uint8) {
+	for z, n := range zigzag {
+		t[n] = uint8(z)
+	}
+	return t
+}()
 
 var jpegTablesOf [101]struct {
 	once sync.Once
@@ -134,7 +150,11 @@ func makeTables(quality int) (t jpegTables) {
 		}
 		for z, n := range zigzag {
 			d := float64(t.quant[i][n]) * 8 * a[n/8] * a[n%8]
-			t.recip[i][z] = int32(math.Round((1 << recipBits) / d))
+			recip := int32(math.Round((1 << recipBits) / d))
+			const half = 1 << (recipBits + 3) // see quantise
+			t.recip[i][z] = recip
+			t.least[i][n] = half / recip
+			t.span[i][n] = uint32(half/recip + (half-1)/recip)
 		}
 	}
 	return t
@@ -143,6 +163,7 @@ func makeTables(quality int) (t jpegTables) {
 // dctState is the working memory of one JPEG.
 type dctState struct {
 	block [6][64]int32
+	q     [64]int32 // quantised, in the file's order; only those of the mask in emit hold
 	edge  [16 * 16 * 4]byte
 	acc   uint64
 	n     uint
@@ -239,10 +260,11 @@ func (d *dctState) fillEdge(img *image.RGBA, r image.Rectangle, unit int) {
 	}
 }
 
-// Colour conversion of JFIF in 16-bit fixed point, around zero.
-func luma(r, g, b int32) int32 { return (19595*r+38470*g+7471*b+1<<15)>>16 - 128 }
-func blue(r, g, b int32) int32 { return (-11059*r - 21709*g + 32768*b + 1<<15) >> 16 }
-func red(r, g, b int32) int32  { return (32768*r - 27439*g - 5329*b + 1<<15) >> 16 }
+// Colour conversion of JFIF in 16-bit fixed point, around zero, with four more
+// bits for the rounding inside the transform.
+func luma(r, g, b int32) int32 { return ((19595*r+38470*g+7471*b+1<<15)>>16 - 128) << 4 }
+func blue(r, g, b int32) int32 { return (-11059*r - 21709*g + 32768*b + 1<<15) >> 16 << 4 }
+func red(r, g, b int32) int32  { return (32768*r - 27439*g - 5329*b + 1<<15) >> 16 << 4 }
 
 func (d *dctState) load444(pix []byte, stride int) {
 	for y := range 8 {
@@ -258,7 +280,10 @@ func (d *dctState) load444(pix []byte, stride int) {
 	}
 }
 
+// load420 reckons with two pixels at a time, one in each half of a 64-bit word:
+// brightness stays below 2^24, so neither half reaches into the other.
 func (d *dctState) load420(pix []byte, stride int) {
+	const pair = 0x000000ff000000ff
 	for y := 0; y < 16; y += 2 {
 		upper := pix[y*stride:][:64]
 		lower := pix[(y+1)*stride:][:64]
@@ -267,18 +292,19 @@ func (d *dctState) load420(pix []byte, stride int) {
 			o := (y&7*8 + x&7) & 63
 			a := binary.LittleEndian.Uint64(upper[4*x:])
 			c := binary.LittleEndian.Uint64(lower[4*x:])
-			r0, g0, b0 := int32(a&255), int32(a>>8&255), int32(a>>16&255)
-			r1, g1, b1 := int32(a>>32&255), int32(a>>40&255), int32(a>>48&255)
-			r2, g2, b2 := int32(c&255), int32(c>>8&255), int32(c>>16&255)
-			r3, g3, b3 := int32(c>>32&255), int32(c>>40&255), int32(c>>48&255)
-			blk[o] = luma(r0, g0, b0)
-			blk[(o+1)&63] = luma(r1, g1, b1)
-			blk[(o+8)&63] = luma(r2, g2, b2)
-			blk[(o+9)&63] = luma(r3, g3, b3)
-			r, g, b := r0+r1+r2+r3, g0+g1+g2+g3, b0+b1+b2+b3
+			ar, ag, ab := a&pair, a>>8&pair, a>>16&pair
+			cr, cg, cb := c&pair, c>>8&pair, c>>16&pair
+			l := 19595*ar + 38470*ag + 7471*ab + (1<<15 | 1<<47)
+			blk[o] = (int32(l>>16&255) - 128) << 4
+			blk[(o+1)&63] = (int32(l>>48) - 128) << 4
+			l = 19595*cr + 38470*cg + 7471*cb + (1<<15 | 1<<47)
+			blk[(o+8)&63] = (int32(l>>16&255) - 128) << 4
+			blk[(o+9)&63] = (int32(l>>48) - 128) << 4
+			ar, ag, ab = ar+cr, ag+cg, ab+cb
+			r, g, b := int32(ar)+int32(ar>>32), int32(ag)+int32(ag>>32), int32(ab)+int32(ab>>32)
 			o = (y<<2 + x>>1) & 63
-			d.block[4][o] = (-11059*r - 21709*g + 32768*b + 1<<17) >> 18
-			d.block[5][o] = (32768*r - 27439*g - 5329*b + 1<<17) >> 18
+			d.block[4][o] = (-11059*r - 21709*g + 32768*b + 1<<17) >> 18 << 4
+			d.block[5][o] = (32768*r - 27439*g - 5329*b + 1<<17) >> 18 << 4
 		}
 	}
 }
@@ -292,11 +318,21 @@ const (
 	c130656 = 5352 // cos(2π/16) + cos(6π/16)
 )
 
-// dct8 transforms eight values, stride s apart, in place.
-func dct8(b *[64]int32, o, s int) {
-	p0, p1, p2, p3 := &b[o&63], &b[(o+s)&63], &b[(o+2*s)&63], &b[(o+3*s)&63]
-	p4, p5, p6, p7 := &b[(o+4*s)&63], &b[(o+5*s)&63], &b[(o+6*s)&63], &b[(o+7*s)&63]
-	v0, v1, v2, v3, v4, v5, v6, v7 := int64(*p0), int64(*p1), int64(*p2), int64(*p3), int64(*p4), int64(*p5), int64(*p6), int64(*p7)
+// dct transforms a block in place, rows, then columns.
+func dct(b *[64]int32) {
+	for k := 0; k < 64; k += 8 {
+		r := (*[8]int32)(b[k:])
+		r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7] = dct8(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
+	}
+	for k := range 8 {
+		b[k], b[k+8], b[k+16], b[k+24], b[k+32], b[k+40], b[k+48], b[k+56] =
+			dct8(b[k], b[k+8], b[k+16], b[k+24], b[k+32], b[k+40], b[k+48], b[k+56])
+	}
+}
+
+// dct8 transforms eight values. Inside a block they stay below 2^17, so products
+// with the constants fit 32 bits.
+func dct8(v0, v1, v2, v3, v4, v5, v6, v7 int32) (p0, p1, p2, p3, p4, p5, p6, p7 int32) {
 	t0, t7 := v0+v7, v0-v7
 	t1, t6 := v1+v6, v1-v6
 	t2, t5 := v2+v5, v2-v5
@@ -305,8 +341,8 @@ func dct8(b *[64]int32, o, s int) {
 	e0, e3 := t0+t3, t0-t3
 	e1, e2 := t1+t2, t1-t2
 	z := (e2 + e3) * c707106 >> dctBits
-	*p0, *p4 = int32(e0+e1), int32(e0-e1)
-	*p2, *p6 = int32(e3+z), int32(e3-z)
+	p0, p4 = e0+e1, e0-e1
+	p2, p6 = e3+z, e3-z
 
 	o0, o1, o2 := t4+t5, t5+t6, t6+t7
 	z5 := (o0 - o2) * c382683
@@ -314,34 +350,46 @@ func dct8(b *[64]int32, o, s int) {
 	z4 := (o2*c130656 + z5) >> dctBits
 	z3 := o1 * c707106 >> dctBits
 	z11, z13 := t7+z3, t7-z3
-	*p5, *p3 = int32(z13+z2), int32(z13-z2)
-	*p1, *p7 = int32(z11+z4), int32(z11-z4)
+	p5, p3 = z13+z2, z13-z2
+	p1, p7 = z11+z4, z11-z4
+	return
 }
 
 // emit transforms, quantises and writes block i; it returns the quantised first
 // coefficient, which the next block of the component is counted from.
 func (d *dctState) emit(i int, last int32, t *jpegTables, table int) int32 {
 	b := &d.block[i]
-	for k := range b { // four more bits for the rounding inside the transform
-		b[k] <<= 4
-	}
-	for k := 0; k < 64; k += 8 {
-		dct8(b, k, 1)
-	}
-	for k := range 8 {
-		dct8(b, k, 8)
-	}
-	recip := &t.recip[table]
-	var q [64]int32
+	dct(b)
+	recip, q := &t.recip[table], &d.q
+	q[0] = quantise(b[0], recip[0])
+	// Most coefficients become zero, which a look at the bounds tells.
+	least, span := &t.least[table], &t.span[table]
 	var mask uint64 // bit z: coefficient z is not zero
-	for z, n := range zigzag {
-		v := int32((int64(b[n&63])*int64(recip[z]) + 1<<(recipBits+3)) >> (recipBits + 4))
-		q[z] = v
-		mask |= uint64(uint32(v|-v)>>31) << z
+	for n := 0; n < 64; n += 4 {
+		v, l, s := (*[4]int32)(b[n:]), (*[4]int32)(least[n:]), (*[4]uint32)(span[n:])
+		if uint32(v[0]+l[0]) > s[0] {
+			mask |= 1 << n
+		}
+		if uint32(v[1]+l[1]) > s[1] {
+			mask |= 2 << n
+		}
+		if uint32(v[2]+l[2]) > s[2] {
+			mask |= 4 << n
+		}
+		if uint32(v[3]+l[3]) > s[3] {
+			mask |= 8 << n
+		}
+	}
+	places := mask &^ 1
+	mask = 0
+	for ; places != 0; places &= places - 1 {
+		n := bits.TrailingZeros64(places) & 63
+		z := zigzagOf[n] & 63
+		q[z] = quantise(b[n], recip[z])
+		mask |= 1 << z
 	}
 	dc, ac := &huffTables[2*table], &huffTables[2*table+1]
 	d.coefficient(dc, 0, q[0]-last)
-	mask &^= 1
 	at := 0
 	for mask != 0 {
 		z := bits.TrailingZeros64(mask)
