@@ -116,6 +116,7 @@ var reasons = []struct{ row, why string }{
 	{"xterm", "the time is the X server's and the terminal's own."},
 	{"holder, private memory", "the Go runtime takes most of it."},
 	{"terminal, 20 lines", "the X server's pixels are read, kept and encoded a second time, in Go; text is deflated without history so that one encoding serves every viewer."},
+	{"OpenWindowStation", "each call is a round trip over a socket, as wineserver's is; Wine opens and closes in two that a thread of its own serves. The ring between client and daemon is not built yet."},
 	{"window dragged", "the same; each move is a handful of small rectangles whose cost is wake-ups, not bytes."},
 	{"moving picture", "JPEG is written in Go, without the vector instructions that Xvnc's library uses; from several viewers on it is cheaper, because all get the same bytes."},
 	{"switch", "the whole picture is read from the other X server first."},
