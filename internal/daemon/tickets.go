@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"stationmaster/internal/api"
+	"stationmaster/internal/layout"
 	"stationmaster/internal/logon"
 	"stationmaster/security"
 	"stationmaster/win32"
@@ -145,10 +146,7 @@ func (ts *tickets) redeem(text, path string, pid int, start, daemon uint64, log 
 	}
 	b, err := json.Marshal(ts.redeemed)
 	if err == nil {
-		err = os.WriteFile(path+".new", b, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
+		err = layout.Replace(path, b)
 	}
 	if err != nil {
 		log.Error("a sign-in will not outlive the daemon", "error", err)

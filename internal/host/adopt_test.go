@@ -238,7 +238,7 @@ func TestAdoptStrays(t *testing.T) {
 	syscall.Kill(holder2, syscall.SIGKILL)
 	intent, _ := json.Marshal(map[string]any{"Version": 1, "State": "intent", "ID": 4, "Nonce": "abc"})
 	os.WriteFile(filepath.Join(journal, "s4-abc.json"), intent, 0o600)
-	os.WriteFile(filepath.Join(journal, "s5-x.json.tmp"), []byte("{"), 0o600)
+	os.WriteFile(filepath.Join(journal, "s5-x.json.new"), []byte("{"), 0o600)
 	if f, err := net.Listen("unix", filepath.Join(th.dir, "holder", "s9-z.sock")); err == nil {
 		f.(*net.UnixListener).SetUnlinkOnClose(false)
 		f.Close()

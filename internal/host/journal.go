@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"stationmaster/internal/layout"
 	"stationmaster/station"
 )
 
@@ -62,7 +63,7 @@ func (h *Host) socketPath(r *record) string  { return filepath.Join(h.holderDir(
 func (h *Host) writeRecord(r *record) error {
 	b, err := json.Marshal(r)
 	if err == nil {
-		err = writeAtomic(h.journalPath(r), b)
+		err = layout.Replace(h.journalPath(r), b)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write the journal of session %d: %w", r.ID, err)
@@ -80,7 +81,7 @@ func (h *Host) readJournal() (recs []*record, errs []error) {
 	for _, e := range ents {
 		path := filepath.Join(h.journalDir(), e.Name())
 		if !strings.HasSuffix(e.Name(), ".json") {
-			os.Remove(path) // half a writeAtomic
+			os.Remove(path) // half a layout.Replace
 			continue
 		}
 		b, err := os.ReadFile(path)
@@ -98,15 +99,6 @@ func (h *Host) readJournal() (recs []*record, errs []error) {
 		recs = append(recs, &r)
 	}
 	return recs, errs
-}
-
-// writeAtomic replaces path by data as one step.
-func writeAtomic(path string, data []byte) error {
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
 }
 
 // removeIfThere removes a file that may be gone already.

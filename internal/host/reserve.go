@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"stationmaster/internal/layout"
 )
 
 // X clients try the abstract name @/tmp/.X11-unix/XN before the socket in the
@@ -184,7 +186,7 @@ func (h *Host) startReserver(ctx context.Context) (reserverRecord, error) {
 	if err == nil {
 		var b []byte
 		if b, err = json.Marshal(rec); err == nil {
-			err = writeAtomic(h.reserverPath(), b)
+			err = layout.Replace(h.reserverPath(), b)
 		}
 	}
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"stationmaster/internal/api"
+	"stationmaster/internal/layout"
 	"stationmaster/station"
 	"stationmaster/win32"
 )
@@ -65,9 +66,7 @@ func (m *Manager) saveJournal() {
 	m.mu.Unlock()
 	b, err := json.Marshal(entries)
 	if err == nil {
-		if err = os.WriteFile(j.path+".new", b, 0o600); err == nil {
-			err = os.Rename(j.path+".new", j.path)
-		}
+		err = layout.Replace(j.path, b)
 	}
 	if err != nil {
 		m.log.Error("cannot write the journal of services", "err", err)

@@ -16,6 +16,7 @@ import (
 	"unicode/utf16"
 
 	"stationmaster/internal/api"
+	"stationmaster/internal/layout"
 	"stationmaster/internal/surface"
 	"stationmaster/station"
 	"stationmaster/win32"
@@ -352,10 +353,7 @@ func (m *Manager) save() {
 	}
 	b, err := json.Marshal(st)
 	if err == nil {
-		tmp := m.o.State + ".new"
-		if err = os.WriteFile(tmp, b, 0o600); err == nil {
-			err = os.Rename(tmp, m.o.State)
-		}
+		err = layout.Replace(m.o.State, b)
 	}
 	if err != nil {
 		m.o.Logger.Error("cannot keep the message boxes", "error", err)
