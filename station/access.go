@@ -269,6 +269,20 @@ func (a *auditLog) write(t *Thread, rec AuditRecord, now time.Time) {
 	a.ring.mu.Unlock()
 }
 
+// AuditDrop leaves an audit record about input that the session manager threw
+// away: it came from a viewer or the API and no thread made a call. The caller
+// bounds how often.
+//
+// Rules: IN-10, IN-11.
+func (e *Engine) AuditDrop(session uint32, object, rule, why string) {
+	a := &e.audit
+	a.ring.mu.Lock()
+	defer a.ring.mu.Unlock()
+	a.ring.addLocked(func(seq uint64) AuditRecord {
+		return AuditRecord{Seq: seq, Time: e.now(), Session: session, Op: "Input", Object: clip(object), Code: win32.ERROR_ACCESS_DENIED, Rule: rule, ACE: -1, Why: clip(why)}
+	})
+}
+
 // ReadAudit gives up to max refusals with numbers above after, oldest first,
 // and waits until there is one.
 func (e *Engine) ReadAudit(ctx context.Context, after uint64, max int) ([]AuditRecord, error) {

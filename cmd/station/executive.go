@@ -432,9 +432,7 @@ func (x *executive) stopWork() {
 
 // inputDropped leaves an audit record about input that went nowhere.
 func (x *executive) inputDropped(d display.Dropped) {
-	x.engine.Publish("input-dropped", d.Session, map[string]string{
-		"desktop": d.Desktop, "viewer": d.Name, "events": fmt.Sprint(d.Events), "rule": d.Rule,
-	})
+	x.engine.AuditDrop(d.Session, d.Desktop, d.Rule, fmt.Sprintf("%d input events of %s were dropped", d.Events, d.Name))
 }
 
 // begin asks the daemon to end.
